@@ -1,0 +1,27 @@
+"""DELF for Keras 3: attentive deep local features and image retrieval."""
+
+import importlib
+
+from delf_keras.version import __version__
+
+_HOMES = {
+    "Delf": "delf_keras.models.delf",
+    "Extractor": "delf_keras.features.extractor",
+    "ImageIndex": "delf_keras.retrieval.image_index",
+    "LocalFeatures": "delf_keras.features.local_features",
+    "list_presets": "delf_keras.models.presets",
+    "match": "delf_keras.matching.nearest_neighbors",
+    "verify": "delf_keras.matching.geometry",
+}
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name):
+    """Imports a public name when it is first asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'delf_keras' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__():
+    return sorted(__all__)

@@ -1,0 +1,119 @@
+"""The choices that run through one building: materials, colours, arches."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from delf_keras.datasets.synthetic import materials
+from delf_keras.datasets.synthetic.materials import linear
+from delf_keras.datasets.synthetic.relief import Surface
+
+WALLS = (
+    (0.80, 0.68, 0.50),
+    (0.62, 0.30, 0.22),
+    (0.86, 0.66, 0.34),
+    (0.80, 0.56, 0.50),
+    (0.90, 0.85, 0.74),
+    (0.66, 0.66, 0.64),
+    (0.42, 0.41, 0.42),
+    (0.60, 0.70, 0.60),
+    (0.55, 0.66, 0.76),
+    (0.76, 0.44, 0.30),
+    (0.48, 0.28, 0.20),
+    (0.72, 0.60, 0.58),
+)
+TRIMS = (
+    (0.92, 0.90, 0.85),
+    (0.86, 0.80, 0.68),
+    (0.70, 0.68, 0.64),
+    (0.66, 0.40, 0.32),
+    (0.38, 0.37, 0.38),
+)
+ROOFS = (
+    ("slates", (0.30, 0.32, 0.37)),
+    ("slates", (0.52, 0.26, 0.20)),
+    ("pantiles", (0.74, 0.40, 0.25)),
+    ("sheet_metal", (0.40, 0.64, 0.55)),
+    ("sheet_metal", (0.45, 0.47, 0.50)),
+    ("tiles", (0.20, 0.45, 0.55)),
+)
+METALS = (
+    (0.85, 0.66, 0.22),
+    (0.36, 0.62, 0.54),
+    (0.20, 0.21, 0.23),
+    (0.62, 0.64, 0.66),
+)
+
+
+@dataclass(frozen=True)
+class Kit:
+    """What one building is made of; colours are linear float32 [3].
+
+    Attributes:
+        wall, base, trim, roof: `Surface` of the wall, of the ground floor, of
+            cornices and frames, of the roof.
+        metal: colour of finials and railings.
+        frame: colour of window frames.
+        door: colour of door leaves.
+        accents: float32 [6, 3], colours of glass, shutters, cloth and signs.
+        arch: key of `ARCHES`, the form of the larger openings.
+    """
+
+    wall: Surface
+    base: Surface
+    trim: Surface
+    roof: Surface
+    metal: np.ndarray
+    frame: np.ndarray
+    door: np.ndarray
+    accents: np.ndarray
+    arch: str
+
+    def accent(self, rng):
+        """One of the accents, a little lighter or darker."""
+        choice = self.accents[rng.integers(len(self.accents))]
+        return choice * np.float32(rng.uniform(0.7, 1.3))
+
+
+def _pick(rng, colours):
+    colour = np.array(colours[rng.integers(len(colours))])
+    return linear(colour + rng.normal(0, 0.025, 3) + rng.normal(0, 0.03))
+
+
+def random_kit(rng, shape, unit, walls, arches):
+    """Draws the choices of one building.
+
+    Args:
+        rng: `np.random.Generator`.
+        shape: (height, width) of the canvas, pixels.
+        unit: float, pixels of one unit.
+        walls: names of materials, the kinds of wall it may have.
+        arches: keys of `ARCHES`, the openings it may have.
+
+    Returns:
+        A `Kit`.
+    """
+    make = getattr(materials, str(rng.choice(walls)))
+    base = getattr(materials, str(rng.choice(["ashlar", "rubble", "brick"])))
+    roof, roof_colour = ROOFS[rng.integers(len(ROOFS))]
+    wall_colour, trim_colour = _pick(rng, WALLS), _pick(rng, TRIMS)
+    if rng.random() < 0.5:
+        base, base_colour = make, wall_colour
+    else:
+        base_colour = 0.8 * (wall_colour + trim_colour) / 2
+    hues = rng.permutation(6) / 6 + rng.uniform(0, 1 / 6)
+    waves = 0.5 + 0.5 * np.cos(2 * np.pi * (hues[:, None] + [0, 1 / 3, 2 / 3]))
+    strength = rng.uniform(0.35, 0.85, (6, 1))
+    return Kit(
+        wall=make(rng, shape, wall_colour, unit),
+        base=base(rng, shape, base_colour, unit),
+        trim=materials.stone(rng, shape, trim_colour, unit),
+        roof=getattr(materials, roof)(
+            rng, shape, _pick(rng, [roof_colour]), unit
+        ),
+        metal=_pick(rng, METALS),
+        frame=linear(rng.choice([0.93, 0.85, 0.25, 0.15]) * np.ones(3)),
+        door=linear(rng.uniform((0.15, 0.1, 0.08), (0.5, 0.35, 0.3))),
+        accents=linear(0.12 + strength * waves),
+        arch=str(rng.choice(arches)),
+    )

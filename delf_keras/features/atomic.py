@@ -1,0 +1,1 @@
+from delf_keras.atomic import atomic_path  # noqa: F401

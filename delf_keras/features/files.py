@@ -1,0 +1,239 @@
+"""Feature files: one photograph in `.delf` or `.npz`, many in HDF5."""
+
+import contextlib
+from pathlib import Path
+
+import numpy as np
+
+from delf_keras.atomic import atomic_path
+from delf_keras.features.delf_format import read_delf, write_delf
+from delf_keras.features.local_features import LocalFeatures
+
+_NPZ_ARRAYS = (
+    "locations",
+    "descriptors",
+    "scores",
+    "scales",
+    "image_size",
+    "fingerprint",
+)
+_H5_DATASETS = ("keypoints", "descriptors", "scores", "scales", "image_size")
+
+
+def save_features(path, features):
+    """Writes the local features of one photograph to a file.
+
+    Args:
+        path: str or `Path`. Its suffix chooses the format: `.npz` holds every
+            attribute of the features, `.delf` is read by tensorflow/models
+            and holds neither image size nor fingerprint. Parent folders are
+            made.
+        features: `LocalFeatures`.
+
+    Raises:
+        ValueError: If the suffix is another one.
+    """
+    _, write = _format_of(path)
+    write(path, features)
+
+
+def load_features(path):
+    """Reads the local features of one photograph from a file.
+
+    Args:
+        path: str or `Path` of a `.npz` or `.delf` file.
+
+    Returns:
+        `LocalFeatures`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the suffix is another one, or if the file is truncated
+            or holds something else.
+    """
+    read, _ = _format_of(path)
+    return read(path)
+
+
+def _format_of(path):
+    formats = {
+        ".delf": (read_delf, write_delf),
+        ".npz": (_read_npz, _write_npz),
+    }
+    suffix = Path(path).suffix
+    if suffix not in formats:
+        raise ValueError(
+            "A feature file must have one of the suffixes "
+            f"{', '.join(formats)}. Received: path={path}"
+        )
+    return formats[suffix]
+
+
+def _write_npz(path, features):
+    arrays = {name: getattr(features, name) for name in _NPZ_ARRAYS}
+    with atomic_path(path) as temporary:
+        np.savez(temporary, **arrays)
+
+
+def _read_npz(path):
+    with open(path, "rb") as file:
+        try:
+            with np.load(file, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in _NPZ_ARRAYS}
+            arrays["fingerprint"] = str(arrays["fingerprint"])
+            return LocalFeatures(**arrays)
+        # numpy, zipfile and zlib have a dozen exceptions for a damaged file;
+        # one that is absent or forbidden did not come this far.
+        except Exception as error:
+            raise ValueError(
+                f"{path} must be a whole .npz file of the arrays "
+                f"{', '.join(_NPZ_ARRAYS)}. Received: {error}"
+            ) from error
+
+
+@contextlib.contextmanager
+def open_h5(path, mode="r"):
+    """Opens an HDF5 file of the features of many photographs.
+
+    The layout is that of hloc, which reads such a file as it is: a group for
+    each photograph, named by its relative path, with the datasets `keypoints`
+    (`[N, 2]`, x, y in pixels), `descriptors` (`[D, N]`), `scores` (`[N]`) and
+    `image_size` (width, height). Ours are the dataset `scales` (`[N]`) and
+    the attribute `fingerprint` of the file.
+
+    Example:
+
+    ```python
+    with open_h5("features.h5", "a") as file:
+        for name in sorted(set(names) - set(names_h5(file))):
+            write_h5(file, name, extractor(name))
+    ```
+
+    Args:
+        path: str or `Path`.
+        mode: `"r"` to read, `"a"` to continue or start, `"w"` to start anew.
+            The latter two make parent folders.
+
+    Yields:
+        `h5py.File`.
+
+    Raises:
+        FileNotFoundError: If there is no such file to read.
+        ValueError: If the file is truncated or not HDF5.
+    """
+    import h5py
+
+    if mode != "r":
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        file = h5py.File(path, mode)
+    except OSError as error:
+        # A file that is absent, locked or forbidden comes with its errno.
+        if error.errno is not None:
+            raise
+        raise ValueError(
+            f"{path} must be a whole HDF5 file. Received: {error}"
+        ) from error
+    with file:
+        yield file
+
+
+def write_h5(file, name, features):
+    """Writes the features of one photograph, in place of any of that name.
+
+    Args:
+        file: `h5py.File` from `open_h5`.
+        name: str. Path of the photograph relative to the folder of the
+            collection, with forward slashes.
+        features: `LocalFeatures`.
+
+    Raises:
+        ValueError: If the file holds features of another fingerprint.
+    """
+    if not len(file):
+        file.attrs["fingerprint"] = features.fingerprint
+    elif _fingerprint_of(file) != features.fingerprint:
+        raise ValueError(
+            f"Features in {file.filename} must have its fingerprint "
+            f"{_fingerprint_of(file)!r}. Received: "
+            f"fingerprint={features.fingerprint!r}, name={name!r}"
+        )
+    height, width = features.image_size
+    datasets = {
+        "keypoints": features.locations[:, ::-1],
+        "descriptors": features.descriptors.T,
+        "scores": features.scores,
+        "scales": features.scales,
+        "image_size": np.array([width, height]),
+    }
+    group = file.require_group(name)
+    for key in datasets.keys() & group.keys():
+        del group[key]
+    for key, values in datasets.items():
+        group[key] = values
+    # What an interruption leaves behind is the file as of its last flush.
+    file.flush()
+
+
+def read_h5(file, name):
+    """Reads the features of one photograph.
+
+    Args:
+        file: `h5py.File` from `open_h5`.
+        name: str. One of `names_h5(file)`.
+
+    Returns:
+        `LocalFeatures`.
+
+    Raises:
+        ValueError: If the features are absent or incomplete.
+    """
+    import h5py
+
+    group = file.get(name)
+    if not isinstance(group, h5py.Group) or not _is_complete(group):
+        raise ValueError(
+            f"{file.filename} must hold the datasets "
+            f"{', '.join(_H5_DATASETS)} of the photograph. "
+            f"Received: name={name!r}"
+        )
+    width, height = group["image_size"][()]
+    return LocalFeatures(
+        locations=np.ascontiguousarray(group["keypoints"][()][:, ::-1]),
+        descriptors=np.ascontiguousarray(group["descriptors"][()].T),
+        scores=group["scores"][()],
+        scales=group["scales"][()],
+        image_size=(height, width),
+        fingerprint=_fingerprint_of(file),
+    )
+
+
+def names_h5(file):
+    """Names of the photographs whose features are complete, sorted.
+
+    Args:
+        file: `h5py.File` from `open_h5`.
+
+    Returns:
+        List of str. An interrupted write is not among them.
+    """
+    return sorted(_names_below(file))
+
+
+def _names_below(group):
+    import h5py
+
+    if _is_complete(group):
+        yield group.name.removeprefix("/")
+        return
+    for item in group.values():
+        if isinstance(item, h5py.Group):
+            yield from _names_below(item)
+
+
+def _is_complete(group):
+    return set(_H5_DATASETS) <= set(group.keys())
+
+
+def _fingerprint_of(file):
+    return file.attrs.get("fingerprint", "")

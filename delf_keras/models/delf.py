@@ -1,0 +1,134 @@
+"""DELF: a backbone and attention, from pixels to a map of local features."""
+
+import keras
+
+from delf_keras.models.attention import Attention, NormAttention
+from delf_keras.models.pixels import PixelScaling
+from delf_keras.models.resnet import ResNet
+
+ATTENTIONS = ("norm", "conv")
+
+
+@keras.saving.register_keras_serializable(package="delf_keras")
+class Delf(keras.Model):
+    """Dense local features of photographs and their attention scores.
+
+    Args:
+        backbone: `ResNet`, or any Keras model from pixels to a feature map
+            that has its `channels` and `spatial_layers()`. Defaults to
+            ResNet50 up to block 3.
+        attention: "norm" for the L2 norm of a feature, which needs no
+            training, or "conv" for the trained attention of the paper.
+        attention_batch_norm: bool. Whether "conv" attention is
+            batch-normalised.
+        scaling: "caffe" or "tf_models": the pixel range that the backbone's
+            weights expect. It is applied inside the model.
+
+    Input shape:
+        `[batch, height, width, 3]`, RGB, 0 to 255, uint8 or float.
+
+    Output:
+        A dict: "features", `[batch, rows, columns, channels]` in the compute
+        dtype, and "attention_scores", float32 `[batch, rows, columns]`.
+
+    Example:
+
+    ```python
+    model = delf_keras.Delf.from_preset("delf_resnet50_imagenet")
+    outputs = model.predict(photographs)  # [8, 480, 640, 3], uint8
+    outputs["features"].shape  # (8, 30, 40, 1024)
+    outputs["attention_scores"].shape  # (8, 30, 40)
+    ```
+
+    Reference:
+        Noh et al., "Large-Scale Image Retrieval with Attentive Deep Local
+        Features", arXiv 1612.06321.
+    """
+
+    def __init__(
+        self,
+        backbone=None,
+        attention="norm",
+        attention_batch_norm=True,
+        scaling="caffe",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if attention not in ATTENTIONS:
+            raise ValueError(
+                f"attention must be one of {ATTENTIONS}. "
+                f"Received: attention={attention!r}"
+            )
+        policy = self.dtype_policy
+        self.pixel_scaling = PixelScaling(scaling, dtype=policy)
+        self.backbone = backbone or ResNet(dtype=policy)
+        self.attention = (
+            NormAttention(dtype=policy)
+            if attention == "norm"
+            else Attention(batch_norm=attention_batch_norm, dtype=policy)
+        )
+        self._config = {
+            "attention": attention,
+            "attention_batch_norm": attention_batch_norm,
+            "scaling": scaling,
+        }
+
+    def build(self, input_shape):
+        # A deserialized backbone comes built.
+        if not self.backbone.built:
+            self.backbone.build(input_shape)
+        self.attention.build((*input_shape[:-1], self.backbone.channels))
+        self.built = True
+
+    def call(self, inputs, training=None):
+        features = self.backbone(self.pixel_scaling(inputs), training=training)
+        scores = self.attention(features, training=training)
+        return {"features": features, "attention_scores": scores}
+
+    def get_config(self):
+        return super().get_config() | {
+            "backbone": keras.saving.serialize_keras_object(self.backbone),
+            **self._config,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)
+        config["backbone"] = keras.saving.deserialize_keras_object(
+            config["backbone"]
+        )
+        return cls(**config)
+
+    @classmethod
+    def from_preset(cls, preset, weights=None, dtype=None):
+        """Loads a model by the name, folder or URL of a preset.
+
+        Args:
+            preset: str. A name of `delf_keras.list_presets()`, a folder that
+                `save_to_preset` wrote, or the URL of an archive of one.
+            weights: str or `Path`. A local file of ImageNet weights of
+                keras.applications, in place of the download.
+            dtype: A Keras dtype policy such as "mixed_bfloat16". Defaults to
+                the global policy.
+
+        Returns:
+            `Delf`, built, with its weights.
+
+        Raises:
+            ValueError: if the preset is unknown, or a file does not fit it.
+            FileNotFoundError: if a file of it is missing.
+        """
+        from delf_keras.models import presets
+
+        return presets.load_model(preset, weights, dtype)
+
+    def save_to_preset(self, folder, description=""):
+        """Writes the model as a preset folder.
+
+        Args:
+            folder: str or `Path`. A folder that does not exist yet.
+            description: str. One sentence for `delf-keras presets`.
+        """
+        from delf_keras.models import presets
+
+        presets.save_model(self, folder, {"description": description})

@@ -1,0 +1,84 @@
+"""ImageNet weights of keras.applications for our backbones."""
+
+from pathlib import Path
+
+import keras
+
+
+def load_imagenet_weights(backbone, path=None):
+    """Gives a `ResNet` the ImageNet weights of keras.applications.
+
+    Args:
+        backbone: `ResNet` of depth 50 or 101, width 64 and stride placement
+            "first", built.
+        path: str or `Path`. A local file: the published `*_notop.h5`, or
+            weights that Keras saved of that model, or of it up to
+            `conv4_block<last>_out`. Downloaded by Keras if None.
+
+    Raises:
+        ValueError: if the file holds something else.
+        FileNotFoundError: if there is no such file, or no network.
+    """
+    if path is None:
+        source = _download(backbone)
+    elif Path(path).is_file():
+        source = _load(backbone, str(path))
+    else:
+        raise FileNotFoundError(
+            f"There is no file of ImageNet weights. Received: weights={path}"
+        )
+    for name, layer in backbone.named_layers().items():
+        layer.set_weights(source.get_layer(name).get_weights())
+
+
+def _keras_application(backbone, weights=None):
+    applications = {
+        50: keras.applications.ResNet50,
+        101: keras.applications.ResNet101,
+    }
+    if (
+        backbone.depth not in applications
+        or backbone.width != 64
+        or backbone.stride_placement != "first"
+    ):
+        raise ValueError(
+            "ImageNet weights exist for ResNets of depth 50 and 101, width 64 "
+            'and stride placement "first". '
+            f"Received: depth={backbone.depth}, width={backbone.width}, "
+            f"stride_placement={backbone.stride_placement!r}"
+        )
+    return applications[backbone.depth](
+        weights=weights, include_top=False, input_shape=(None, None, 3)
+    )
+
+
+def _download(backbone):
+    try:
+        return _keras_application(backbone, weights="imagenet")
+    # Keras raises a plain Exception where a download fails.
+    except Exception as error:
+        raise FileNotFoundError(
+            "The ImageNet weights could not be downloaded: give a local copy "
+            f"of the file with `weights` (--weights on the command line). "
+            f"Received: {error}"
+        ) from error
+
+
+def _load(backbone, path):
+    """Loads `path` into the whole model or into it up to the output block."""
+    source = _keras_application(backbone)
+    last = f"{backbone.units[-1].name}_out"
+    truncated = keras.Model(source.input, source.get_layer(last).output)
+    # Keras' own format fits both; its older one asks for equal layer counts.
+    models = (truncated, source)
+    errors = []
+    for model in models:
+        try:
+            model.load_weights(path)
+            return source
+        except (ValueError, OSError, KeyError) as error:
+            errors.append(str(error).split("\n")[0])
+    raise ValueError(
+        f"{path} does not hold the weights of ResNet{backbone.depth} of "
+        f"keras.applications. Received: {errors[0]}"
+    )

@@ -1,0 +1,247 @@
+"""Presets: named models, and the folders that models are kept in.
+
+A preset folder holds `config.json` (the model), `model.weights.h5`,
+`preset.json` (description, origin, licence, checksums, score threshold) and,
+where one was fitted, `pca.npz`.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from delf_keras.atomic import atomic_path
+from delf_keras.models.delf import Delf
+from delf_keras.models.imagenet import load_imagenet_weights
+from delf_keras.models.resnet import ResNet
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.weights.h5"
+INFO_FILE = "preset.json"
+PCA_FILE = "pca.npz"
+
+_IMAGENET = {
+    "origin": "keras.applications, trained on ImageNet",
+    "licence": "MIT",
+    "paper": "https://arxiv.org/abs/1512.03385",
+}
+PRESETS = {
+    "delf_resnet50_imagenet": {
+        "description": "ResNet50 to block 3, norm attention, 1024-d features "
+        "at stride 16.",
+        "depth": 50,
+        **_IMAGENET,
+    },
+    "delf_resnet101_imagenet": {
+        "description": "ResNet101 to block 3, norm attention, 1024-d features "
+        "at stride 16.",
+        "depth": 101,
+        **_IMAGENET,
+    },
+}
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What is known of a preset before its model is made.
+
+    Attributes:
+        name: The name, or the folder's.
+        info: What `preset.json` says.
+        folder: `Path`, or None for a built-in preset, which has no files.
+    """
+
+    name: str
+    info: dict = field(default_factory=dict)
+    folder: Path | None = None
+
+    @property
+    def pca_file(self):
+        """`Path` of the PCA, or None where the preset has none."""
+        path = self.folder and self.folder / PCA_FILE
+        return path if path and path.is_file() else None
+
+
+def list_presets():
+    """Returns the built-in presets as a dict of name to description."""
+    return {name: info["description"] for name, info in PRESETS.items()}
+
+
+def find_preset(preset):
+    """Finds a preset by name, folder or URL.
+
+    Args:
+        preset: str or `Path`. A built-in name, a folder, or the http(s) URL
+            of a `.tar.gz` or `.zip` of a preset folder, which is downloaded
+            once and kept in Keras' cache.
+
+    Returns:
+        `Preset`.
+
+    Raises:
+        ValueError: if it is none of these.
+        FileNotFoundError: if the folder lacks a file or cannot be downloaded.
+    """
+    name = str(preset)
+    if name in PRESETS:
+        return Preset(name, PRESETS[name])
+    if name.startswith(("http://", "https://")):
+        return _read_folder(_download(name))
+    if Path(name).is_dir():
+        return _read_folder(Path(name))
+    raise ValueError(
+        f"A preset is one of {sorted(PRESETS)}, a folder, or a URL. "
+        f"Received: preset={name!r}"
+    )
+
+
+def _read_folder(folder):
+    for file in (CONFIG_FILE, WEIGHTS_FILE, INFO_FILE):
+        if not (folder / file).is_file():
+            raise FileNotFoundError(
+                f"A preset folder holds {CONFIG_FILE}, {WEIGHTS_FILE} and "
+                f"{INFO_FILE}. Received: {folder}, which has no {file}"
+            )
+    return Preset(folder.name, _read_json(folder / INFO_FILE), folder)
+
+
+def _read_json(path):
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is not valid JSON. Received: {error}"
+        ) from error
+
+
+def _download(url):
+    try:
+        root = Path(keras.utils.get_file(origin=url, extract=True))
+    # Keras raises a plain Exception where a download fails.
+    except Exception as error:
+        raise FileNotFoundError(
+            "The preset could not be downloaded: give the folder of a local "
+            f"copy. Received: {error}"
+        ) from error
+    for config in sorted(root.rglob(CONFIG_FILE)):
+        return config.parent
+    raise FileNotFoundError(
+        f"The archive holds no preset folder. Received: url={url}"
+    )
+
+
+def load_model(preset, weights=None, dtype=None):
+    """Makes the model of a preset; see `Delf.from_preset`."""
+    preset = find_preset(preset)
+    if preset.folder is None:
+        backbone = ResNet(depth=preset.info["depth"], dtype=dtype)
+        model = Delf(backbone, dtype=dtype, name=preset.name)
+        model.build((None, None, None, 3))
+        load_imagenet_weights(backbone, weights)
+    elif weights is not None:
+        raise ValueError(
+            "Only a built-in preset takes weights; a preset folder has its "
+            f"own. Received: preset={preset.folder}, weights={weights}"
+        )
+    else:
+        model = _load_folder(preset, dtype)
+    _check_finite(model)
+    return model
+
+
+def _load_folder(preset, dtype):
+    folder = preset.folder
+    config = _read_json(folder / CONFIG_FILE)
+    if dtype is not None:
+        config = _with_dtype(config, keras.dtype_policies.get(dtype))
+    expected = preset.info.get("sha256", {}).get(WEIGHTS_FILE)
+    received = file_sha256(folder / WEIGHTS_FILE)
+    if expected != received:
+        raise ValueError(
+            f"{folder / WEIGHTS_FILE} is damaged or was replaced: its sha256 "
+            f"must be {expected}. Received: {received}"
+        )
+    model = keras.saving.deserialize_keras_object(config)
+    model.load_weights(folder / WEIGHTS_FILE)
+    return model
+
+
+def _with_dtype(config, policy):
+    """Returns a serialized model with every dtype policy replaced."""
+    if not isinstance(config, dict):
+        return config
+    return {
+        key: keras.dtype_policies.serialize(policy)
+        if key == "dtype"
+        else _with_dtype(value, policy)
+        for key, value in config.items()
+    }
+
+
+def _check_finite(model):
+    for variable in model.weights:
+        values = keras.ops.convert_to_numpy(variable)
+        if not np.isfinite(values).all():
+            raise ValueError(
+                "Weights must be finite. Received: NaN or infinity in "
+                f"{variable.path}"
+            )
+
+
+def save_model(model, folder, info):
+    """Writes a preset folder, all or nothing.
+
+    Args:
+        model: `Delf`, built.
+        folder: str or `Path`. A folder that does not exist yet.
+        info: dict. What `preset.json` shall say beside the checksums.
+
+    Raises:
+        FileExistsError: if the folder exists.
+    """
+    folder = Path(folder)
+    if folder.exists():
+        raise FileExistsError(
+            f"The preset folder exists already. Received: folder={folder}"
+        )
+    with atomic_path(folder) as temporary:
+        temporary.mkdir()
+        config = keras.saving.serialize_keras_object(model)
+        (temporary / CONFIG_FILE).write_text(json.dumps(config, indent=2))
+        model.save_weights(temporary / WEIGHTS_FILE)
+        checksums = {WEIGHTS_FILE: file_sha256(temporary / WEIGHTS_FILE)}
+        info = {**info, "sha256": checksums}
+        (temporary / INFO_FILE).write_text(json.dumps(info, indent=2))
+
+
+def file_sha256(path):
+    """Returns the sha256 of a file as hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def model_fingerprint(model):
+    """Identifies the space of a model's features.
+
+    Two models share it if and only if they have the same architecture, pixel
+    scaling and weights. The precision they compute in does not matter.
+
+    Args:
+        model: `Delf`, built.
+
+    Returns:
+        16 hexadecimal digits.
+    """
+    config = model.get_config()
+    backbone = config["backbone"]["config"]
+    for ignored in ("name", "trainable", "dtype"):
+        config.pop(ignored, None)
+        backbone.pop(ignored, None)
+    config["backbone"] = backbone
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
+    for variable in model.weights:
+        digest.update(keras.ops.convert_to_numpy(variable).tobytes())
+    return digest.hexdigest()[:16]
