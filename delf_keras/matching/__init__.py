@@ -1,1 +1,21 @@
+"""Two photographs: putative matches and their geometric verification."""
 
+from delf_keras.matching.geometry import (
+    Verification,
+    estimate_transform,
+    verify,
+)
+from delf_keras.matching.nearest_neighbors import (
+    Matches,
+    match,
+    match_descriptors,
+)
+
+__all__ = [
+    "Matches",
+    "Verification",
+    "estimate_transform",
+    "match",
+    "match_descriptors",
+    "verify",
+]

@@ -27,8 +27,9 @@ def load_imagenet_weights(backbone, path=None):
         raise FileNotFoundError(
             f"There is no file of ImageNet weights. Received: weights={path}"
         )
-    for name, layer in backbone.named_layers().items():
-        layer.set_weights(source.get_layer(name).get_weights())
+    for layer in backbone.convolutions():
+        for part in (layer.conv, layer.batch_norm):
+            part.set_weights(source.get_layer(part.name).get_weights())
 
 
 def _keras_application(backbone, weights=None):

@@ -191,13 +191,14 @@ def _check_finite(model):
             )
 
 
-def save_model(model, folder, info):
+def save_model(model, folder, info, pca=None):
     """Writes a preset folder, all or nothing.
 
     Args:
         model: `Delf`, built.
         folder: str or `Path`. A folder that does not exist yet.
         info: dict. What `preset.json` shall say beside the checksums.
+        pca: dict of the arrays that `pca.npz` shall hold, or None.
 
     Raises:
         FileExistsError: if the folder exists.
@@ -212,7 +213,13 @@ def save_model(model, folder, info):
         config = keras.saving.serialize_keras_object(model)
         (temporary / CONFIG_FILE).write_text(json.dumps(config, indent=2))
         model.save_weights(temporary / WEIGHTS_FILE)
-        checksums = {WEIGHTS_FILE: file_sha256(temporary / WEIGHTS_FILE)}
+        if pca is not None:
+            np.savez(temporary / PCA_FILE, **pca)
+        checksums = {
+            name: file_sha256(temporary / name)
+            for name in (WEIGHTS_FILE, PCA_FILE)
+            if (temporary / name).exists()
+        }
         info = {**info, "sha256": checksums}
         (temporary / INFO_FILE).write_text(json.dumps(info, indent=2))
 

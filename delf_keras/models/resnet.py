@@ -30,6 +30,61 @@ LAYOUTS = {
 }
 
 
+class ConvBatchNorm(keras.layers.Layer):
+    """A convolution, padded alike on all sides, and its batch norm.
+
+    Args:
+        filters: int. Output channels.
+        kernel_size: int, odd.
+        strides: int.
+        layout: `Layout`.
+        batch_norm: bool. Without it the convolution has a bias, into which
+            a batch norm can be folded.
+        relu: bool. Whether a ReLU follows.
+    """
+
+    def __init__(
+        self, filters, kernel_size, strides, layout, batch_norm, relu, **kwargs
+    ):
+        super().__init__(**kwargs)
+        policy = self.dtype_policy
+        # Keras' "same" pads a strided convolution by the parity of its input.
+        explicit = strides > 1 and kernel_size > 1
+        self.pad = (
+            keras.layers.ZeroPadding2D(kernel_size // 2, dtype=policy)
+            if explicit
+            else None
+        )
+        self.conv = keras.layers.Conv2D(
+            filters,
+            kernel_size,
+            strides,
+            "valid" if explicit else "same",
+            use_bias=layout.use_bias or not batch_norm,
+            dtype=policy,
+            name=f"{self.name}_conv",
+        )
+        self.batch_norm = (
+            keras.layers.BatchNormalization(
+                epsilon=layout.epsilon, dtype=policy, name=f"{self.name}_bn"
+            )
+            if batch_norm
+            else None
+        )
+        self.relu = keras.layers.ReLU(dtype=policy) if relu else None
+
+    def build(self, input_shape):
+        self.conv.build(input_shape)
+        if self.batch_norm is not None:
+            self.batch_norm.build((*input_shape[:-1], self.conv.filters))
+
+    def call(self, inputs, training=None):
+        x = self.conv(inputs if self.pad is None else self.pad(inputs))
+        if self.batch_norm is not None:
+            x = self.batch_norm(x, training=training)
+        return x if self.relu is None else self.relu(x)
+
+
 class Bottleneck(keras.layers.Layer):
     """A residual unit of a 1x1, a 3x3 and a 1x1 convolution.
 
@@ -40,112 +95,70 @@ class Bottleneck(keras.layers.Layer):
         stride_placement: "first" or "last", see `ResNet`.
         projection: bool. Whether the shortcut is a 1x1 convolution (where the
             number of channels changes) or the input itself.
-        name: str. Prefix of the names of the layers inside.
+        batch_norm: bool. See `ConvBatchNorm`.
     """
 
     def __init__(
         self,
         filters,
-        strides=1,
-        stride_placement="first",
-        projection=False,
-        name=None,
+        strides,
+        stride_placement,
+        projection,
+        batch_norm,
         **kwargs,
     ):
-        super().__init__(name=name, **kwargs)
+        super().__init__(**kwargs)
         self.filters = filters
-        self.strides = strides
-        self.stride_placement = stride_placement
-        self.projection = projection
+
+        def convolution(index, filters, kernel_size, strides, relu):
+            return ConvBatchNorm(
+                filters,
+                kernel_size,
+                strides,
+                LAYOUTS[stride_placement],
+                batch_norm,
+                relu,
+                dtype=self.dtype_policy,
+                name=f"{self.name}_{index}",
+            )
 
         first = strides if stride_placement == "first" else 1
         middle = strides if stride_placement == "last" else 1
-        self.conv_1 = self._conv("1_conv", filters, 1, first)
-        self.bn_1 = self._batch_norm("1_bn")
-        # "same" would pad a strided convolution by the parity of its input.
-        policy = self.dtype_policy
-        self.pad_2 = (
-            keras.layers.ZeroPadding2D(1, dtype=policy) if middle > 1 else None
-        )
-        self.conv_2 = self._conv(
-            "2_conv", filters, 3, middle, "valid" if middle > 1 else "same"
-        )
-        self.bn_2 = self._batch_norm("2_bn")
-        self.conv_3 = self._conv("3_conv", 4 * filters, 1, 1)
-        self.bn_3 = self._batch_norm("3_bn")
-        self.conv_0 = self.bn_0 = self.pool_0 = None
+        self.residual = [
+            convolution(1, filters, 1, first, relu=True),
+            convolution(2, filters, 3, middle, relu=True),
+            convolution(3, 4 * filters, 1, 1, relu=False),
+        ]
+        self.shortcut = None
         if projection:
-            self.conv_0 = self._conv("0_conv", 4 * filters, 1, strides)
-            self.bn_0 = self._batch_norm("0_bn")
+            self.shortcut = convolution(0, 4 * filters, 1, strides, relu=False)
         elif strides > 1:
-            self.pool_0 = keras.layers.MaxPooling2D(1, strides, dtype=policy)
-        self.relu = keras.layers.ReLU(dtype=policy)
-
-    def _conv(self, suffix, filters, size, strides, padding="valid"):
-        return keras.layers.Conv2D(
-            filters,
-            size,
-            strides,
-            padding,
-            use_bias=LAYOUTS[self.stride_placement].use_bias,
-            dtype=self.dtype_policy,
-            name=f"{self.name}_{suffix}",
-        )
-
-    def _batch_norm(self, suffix):
-        return keras.layers.BatchNormalization(
-            epsilon=LAYOUTS[self.stride_placement].epsilon,
-            dtype=self.dtype_policy,
-            name=f"{self.name}_{suffix}",
-        )
-
-    def build(self, input_shape):
-        if self.conv_0 is not None:
-            self.conv_0.build(input_shape)
-            self.bn_0.build(self.conv_0.compute_output_shape(input_shape))
-        shape = input_shape
-        for conv, batch_norm in self.convolutions():
-            conv.build(shape)
-            shape = (*shape[:-1], conv.filters)
-            batch_norm.build(shape)
+            self.shortcut = keras.layers.MaxPooling2D(
+                1, strides, dtype=self.dtype_policy
+            )
+        self.relu = keras.layers.ReLU(dtype=self.dtype_policy)
 
     def convolutions(self):
-        """Returns the (convolution, batch norm) pairs of the residual path."""
-        return (
-            (self.conv_1, self.bn_1),
-            (self.conv_2, self.bn_2),
-            (self.conv_3, self.bn_3),
-        )
+        """Returns every `ConvBatchNorm` of the unit."""
+        projection = isinstance(self.shortcut, ConvBatchNorm)
+        return [self.shortcut, *self.residual] if projection else list(self.residual)
+
+    def build(self, input_shape):
+        if isinstance(self.shortcut, ConvBatchNorm):
+            self.shortcut.build(input_shape)
+        for layer in self.residual:
+            layer.build(input_shape)
+            input_shape = (*input_shape[:-1], layer.conv.filters)
 
     def call(self, inputs, training=None):
-        shortcut = inputs
-        if self.conv_0 is not None:
-            shortcut = self.bn_0(self.conv_0(inputs), training=training)
-        elif self.pool_0 is not None:
-            shortcut = self.pool_0(inputs)
-        x = self.relu(self.bn_1(self.conv_1(inputs), training=training))
-        if self.pad_2 is not None:
-            x = self.pad_2(x)
-        x = self.relu(self.bn_2(self.conv_2(x), training=training))
-        x = self.bn_3(self.conv_3(x), training=training)
-        return self.relu(x + shortcut)
-
-    def compute_output_shape(self, input_shape):
-        batch, height, width, _ = input_shape
-        return (
-            batch,
-            None if height is None else -(-height // self.strides),
-            None if width is None else -(-width // self.strides),
-            4 * self.filters,
-        )
-
-    def get_config(self):
-        return super().get_config() | {
-            "filters": self.filters,
-            "strides": self.strides,
-            "stride_placement": self.stride_placement,
-            "projection": self.projection,
-        }
+        x = inputs
+        for layer in self.residual:
+            x = layer(x, training=training)
+        if isinstance(self.shortcut, ConvBatchNorm):
+            inputs = self.shortcut(inputs, training=training)
+        elif self.shortcut is not None:
+            inputs = self.shortcut(inputs)
+        return self.relu(x + inputs)
 
 
 @keras.saving.register_keras_serializable(package="delf_keras")
@@ -163,6 +176,8 @@ class ResNet(keras.Model):
         output_block: 3 or 4. The block whose feature map is returned.
         output_stride: Pixels of the image per cell of the feature map: 16 or
             32 for block 3, 32 for block 4.
+        batch_norm: bool. Without it, convolutions have biases into which
+            `fold_batch_norm` has put the batch norms.
 
     Input shape:
         `[batch, height, width, 3]`, any height and width, scaled as the
@@ -183,6 +198,7 @@ class ResNet(keras.Model):
         stride_placement="first",
         output_block=3,
         output_stride=16,
+        batch_norm=True,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -192,22 +208,13 @@ class ResNet(keras.Model):
         self.stride_placement = stride_placement
         self.output_block = output_block
         self.output_stride = output_stride
+        self.batch_norm = batch_norm
 
         layout = LAYOUTS[stride_placement]
         policy = self.dtype_policy
-        self.conv_pad = keras.layers.ZeroPadding2D(3, dtype=policy)
-        self.conv = keras.layers.Conv2D(
-            width,
-            7,
-            2,
-            use_bias=layout.use_bias,
-            dtype=policy,
-            name="conv1_conv",
+        self.stem = ConvBatchNorm(
+            width, 7, 2, layout, batch_norm, True, dtype=policy, name="conv1"
         )
-        self.bn = keras.layers.BatchNormalization(
-            epsilon=layout.epsilon, dtype=policy, name="conv1_bn"
-        )
-        self.relu = keras.layers.ReLU(dtype=policy)
         self.pool_pad = (
             keras.layers.ZeroPadding2D(1, dtype=policy)
             if layout.pool_padding == "valid"
@@ -253,6 +260,7 @@ class ResNet(keras.Model):
                 strides if i == striding else 1,
                 self.stride_placement,
                 projection=i == 0,
+                batch_norm=self.batch_norm,
                 dtype=self.dtype_policy,
                 name=f"conv{block + 1}_block{i + 1}",
             )
@@ -260,49 +268,50 @@ class ResNet(keras.Model):
         ]
 
     def build(self, input_shape):
-        self.conv.build(input_shape)
+        self.stem.build(input_shape)
         shape = (*input_shape[:-1], self.width)
-        self.bn.build(shape)
         for unit in self.units:
             unit.build(shape)
             shape = (*shape[:-1], 4 * unit.filters)
         self.built = True
 
     def call(self, inputs, training=None):
-        x = self.conv(self.conv_pad(inputs))
-        x = self.relu(self.bn(x, training=training))
+        x = self.stem(inputs, training=training)
         x = self.pool(x if self.pool_pad is None else self.pool_pad(x))
         for unit in self.units:
             x = unit(x, training=training)
         return x if self.subsample is None else self.subsample(x)
 
-    def spatial_layers(self):
-        """Returns the (kernel size, stride) of each layer on the deepest path.
+    def compute_output_shape(self, input_shape):
+        batch, *sides, _ = input_shape
+        rows_columns = (
+            side if side is None else -(-side // self.output_stride)
+            for side in sides
+        )
+        return (batch, *rows_columns, self.channels)
 
-        Every layer pads by `(kernel size - 1) // 2` on its first side, so
-        this is all that the receptive field depends on.
-        """
-        layers = [self.conv, self.pool]
-        for unit in self.units:
-            layers += [conv for conv, _ in unit.convolutions()]
-        if self.subsample is not None:
-            layers.append(self.subsample)
+    def convolutions(self):
+        """Returns every `ConvBatchNorm`, from the image on."""
         return [
-            (
-                getattr(layer, "kernel_size", None) or layer.pool_size,
-                layer.strides,
-            )
-            for layer in layers
+            self.stem,
+            *(conv for unit in self.units for conv in unit.convolutions()),
         ]
 
-    def named_layers(self):
-        """Returns the layers that have weights, by keras.applications' name."""
-        layers = [self.conv, self.bn]
-        for unit in self.units:
-            if unit.conv_0 is not None:
-                layers += [unit.conv_0, unit.bn_0]
-            layers += [layer for pair in unit.convolutions() for layer in pair]
-        return {layer.name: layer for layer in layers}
+    def spatial_layers(self):
+        """Returns the (kernel size, strides) of each layer on the deepest path.
+
+        Every layer pads its first side by `(kernel size - 1) // 2`, so this is
+        all that the receptive field depends on.
+        """
+        path = [layer.conv for unit in self.units for layer in unit.residual]
+        if self.subsample is not None:
+            path.append(self.subsample)
+        return [
+            (layer.pool_size, layer.strides)
+            if isinstance(layer, keras.layers.MaxPooling2D)
+            else (layer.kernel_size, layer.strides)
+            for layer in [self.stem.conv, self.pool, *path]
+        ]
 
     def get_config(self):
         return super().get_config() | {
@@ -311,6 +320,7 @@ class ResNet(keras.Model):
             "stride_placement": self.stride_placement,
             "output_block": self.output_block,
             "output_stride": self.output_stride,
+            "batch_norm": self.batch_norm,
         }
 
 

@@ -30,18 +30,39 @@ TRIMS = (
     (0.38, 0.37, 0.38),
 )
 ROOFS = (
-    ("slates", (0.30, 0.32, 0.37)),
-    ("slates", (0.52, 0.26, 0.20)),
-    ("pantiles", (0.74, 0.40, 0.25)),
-    ("sheet_metal", (0.40, 0.64, 0.55)),
-    ("sheet_metal", (0.45, 0.47, 0.50)),
-    ("tiles", (0.20, 0.45, 0.55)),
+    (materials.slates, (0.30, 0.32, 0.37)),
+    (materials.slates, (0.52, 0.26, 0.20)),
+    (materials.pantiles, (0.74, 0.40, 0.25)),
+    (materials.sheet_metal, (0.40, 0.64, 0.55)),
+    (materials.sheet_metal, (0.45, 0.47, 0.50)),
+    (materials.tiles, (0.20, 0.45, 0.55)),
 )
 METALS = (
     (0.85, 0.66, 0.22),
     (0.36, 0.62, 0.54),
     (0.20, 0.21, 0.23),
     (0.62, 0.64, 0.66),
+)
+DOORS = (
+    (0.36, 0.22, 0.13),
+    (0.24, 0.16, 0.11),
+    (0.16, 0.27, 0.22),
+    (0.42, 0.13, 0.12),
+    (0.16, 0.20, 0.30),
+    (0.50, 0.38, 0.24),
+)
+ACCENTS = (
+    (0.66, 0.16, 0.14),
+    (0.15, 0.24, 0.48),
+    (0.83, 0.62, 0.18),
+    (0.16, 0.38, 0.24),
+    (0.22, 0.52, 0.54),
+    (0.90, 0.86, 0.74),
+    (0.46, 0.20, 0.34),
+    (0.78, 0.42, 0.18),
+    (0.52, 0.66, 0.80),
+    (0.34, 0.24, 0.16),
+    (0.56, 0.62, 0.30),
 )
 
 
@@ -77,6 +98,7 @@ class Kit:
 
 def _pick(rng, colours):
     colour = np.array(colours[rng.integers(len(colours))])
+    colour += rng.uniform(0, 0.35) * (colour.mean() - colour)
     return linear(colour + rng.normal(0, 0.025, 3) + rng.normal(0, 0.03))
 
 
@@ -87,33 +109,29 @@ def random_kit(rng, shape, unit, walls, arches):
         rng: `np.random.Generator`.
         shape: (height, width) of the canvas, pixels.
         unit: float, pixels of one unit.
-        walls: names of materials, the kinds of wall it may have.
+        walls: functions of `materials`, the kinds of wall it may have.
         arches: keys of `ARCHES`, the openings it may have.
 
     Returns:
         A `Kit`.
     """
-    make = getattr(materials, str(rng.choice(walls)))
-    base = getattr(materials, str(rng.choice(["ashlar", "rubble", "brick"])))
+    make = walls[rng.integers(len(walls))]
+    base = (materials.ashlar, materials.rubble)[rng.integers(2)]
     roof, roof_colour = ROOFS[rng.integers(len(ROOFS))]
     wall_colour, trim_colour = _pick(rng, WALLS), _pick(rng, TRIMS)
     if rng.random() < 0.5:
         base, base_colour = make, wall_colour
     else:
         base_colour = 0.8 * (wall_colour + trim_colour) / 2
-    hues = rng.permutation(6) / 6 + rng.uniform(0, 1 / 6)
-    waves = 0.5 + 0.5 * np.cos(2 * np.pi * (hues[:, None] + [0, 1 / 3, 2 / 3]))
-    strength = rng.uniform(0.35, 0.85, (6, 1))
+    accents = rng.permutation(ACCENTS)[:6] + rng.normal(0, 0.04, (6, 3))
     return Kit(
         wall=make(rng, shape, wall_colour, unit),
         base=base(rng, shape, base_colour, unit),
         trim=materials.stone(rng, shape, trim_colour, unit),
-        roof=getattr(materials, roof)(
-            rng, shape, _pick(rng, [roof_colour]), unit
-        ),
+        roof=roof(rng, shape, _pick(rng, [roof_colour]), unit),
         metal=_pick(rng, METALS),
         frame=linear(rng.choice([0.93, 0.85, 0.25, 0.15]) * np.ones(3)),
-        door=linear(rng.uniform((0.15, 0.1, 0.08), (0.5, 0.35, 0.3))),
-        accents=linear(0.12 + strength * waves),
+        door=_pick(rng, DOORS),
+        accents=linear(accents),
         arch=str(rng.choice(arches)),
     )

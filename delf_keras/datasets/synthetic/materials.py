@@ -12,8 +12,12 @@ from delf_keras.datasets.synthetic.relief import Surface
 
 
 def linear(colour):
-    """The linear float32 value of an sRGB colour given as 0 to 1."""
-    return np.clip(np.asarray(colour, np.float32), 0, 1) ** 2.2
+    """The linear float32 value of a displayed colour given as 0 to 1.
+
+    Displayed values are square roots of linear ones here, which is near enough
+    to what sRGB does and quicker.
+    """
+    return np.square(np.clip(np.asarray(colour, np.float32), 0, 1))
 
 
 def noise(rng, shape, cell, octaves=3):
@@ -118,14 +122,22 @@ def ashlar(rng, shape, colour, unit):
     return _blocks(rng, labels, joint, colour, unit, 0.09)
 
 
+_BANDS = (
+    (0.90, 0.87, 0.80),
+    (0.34, 0.38, 0.36),
+    (0.66, 0.38, 0.30),
+    (0.82, 0.70, 0.48),
+)
+
+
 def banded(rng, shape, colour, unit):
     """Stone in courses of two alternating colours."""
     stone = ashlar(rng, shape, colour, unit)
-    other = linear(rng.uniform((0.5, 0.2, 0.1), (0.95, 0.85, 0.75)))
+    other = linear(_BANDS[rng.integers(len(_BANDS))])
     band = rng.uniform(26, 44) * unit
     rows = np.arange(shape[0]) % band < band * rng.uniform(0.3, 0.6)
     albedo = stone.albedo.copy()
-    albedo[rows] *= other / colour.mean()
+    albedo[rows] *= other / np.float32(colour)
     return Surface(np.minimum(albedo, 0.9), stone.relief)
 
 
@@ -178,8 +190,15 @@ def tiles(rng, shape, colour, unit):
     size = max(rng.uniform(5, 7) * unit, 1.0)
     row = (np.arange(shape[0]) / size).astype(int)[:, None]
     column = (np.arange(shape[1]) / size).astype(int)[None]
-    colours = linear(rng.uniform(0.05, 0.9, (4, 3)))
-    colours[0] = colour
+    # Two tones of the wall's colour, a pale one and one of another hue.
+    colours = np.stack(
+        [
+            np.float32(colour),
+            np.float32(colour) * 0.55,
+            linear(rng.uniform(0.75, 0.95) - rng.uniform(0, 0.12, 3)),
+            linear(rng.uniform(0.1, 0.6, 3)),
+        ]
+    )
     glaze = 1 + 0.12 * rng.standard_normal(
         (int(row.max()) + 1, int(column.max()) + 1, 1), np.float32
     )

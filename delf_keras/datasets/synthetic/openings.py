@@ -112,7 +112,7 @@ def draw_glazing(canvas, box, style, kit, rng):
     """Draws panes, and what can be seen behind them."""
     inside = arch(box, style.shape)
     gap = max(1.6 * canvas.unit, 0.8)
-    glass = linear(rng.uniform((0.10, 0.13, 0.17), (0.25, 0.32, 0.40)))
+    glass = linear(rng.uniform(0.13, 0.32) * np.array([0.9, 1.0, 1.15]))
     stained = style.tracery and rng.random() < 0.7
     for pane in _panes(box, style, gap):
         tone = glass * rng.uniform(0.5, 1.6)
@@ -125,7 +125,7 @@ def draw_glazing(canvas, box, style, kit, rng):
     slope = box.part(0, 0, 1, rng.uniform(0.3, 0.6))
     tint(canvas, rectangle(slope), rng.uniform(1.2, 2.2), clip=inside)
     if rng.random() < 0.35:
-        cloth = linear(rng.uniform((0.6, 0.55, 0.5), (0.9, 0.88, 0.85)))
+        cloth = linear(rng.uniform(0.55, 0.9) * np.array([1.0, 0.97, 0.9]))
         blind = box.part(0, 0, 1, rng.uniform(0.2, 0.7))
         if rng.random() < 0.5:
             blind = box.part(*rng.choice([(0, 0, 0.3, 1), (0.7, 0, 1, 1)]))

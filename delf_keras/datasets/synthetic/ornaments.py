@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from delf_keras.datasets.synthetic.relief import fill, tint
+from delf_keras.datasets.synthetic.relief import fill, tint, turn
 from delf_keras.datasets.synthetic.shapes import (
     Box,
     arch,
@@ -36,14 +36,25 @@ def draw_cornice(canvas, box, kit, rng, projection=7.0):
         fill(canvas, outline, kit.trim, 0.7 * projection, 0.8)
 
 
+def draw_eaves(canvas, room, kit, rng):
+    """Draws the cornice on which a roof rests, at the foot of its box."""
+    unit = canvas.unit
+    box = Box(
+        room.left - 4 * unit,
+        room.bottom - 9 * unit,
+        room.right + 4 * unit,
+        room.bottom + 7 * unit,
+    )
+    draw_cornice(canvas, box, kit, rng, 10)
+
+
 def draw_column(canvas, box, kit, rng, order=None):
     """Draws a column that fills a box; `order` is the form of its capital."""
     order = rng.integers(3) if order is None else order
-    unit = canvas.unit
     shaft = box.part(0.16, 0.1, 0.84, 0.95)
     profile = [(0, 1), (0.35, 1), (0.7, 0.95), (1, 0.84)]
-    radius = shaft.width / 2 / unit
-    fill(canvas, turned(shaft, profile), kit.trim, 0.75 * radius + 4, radius)
+    radius = shaft.width / 2 / canvas.unit
+    turn(canvas, turned(shaft, profile), kit.trim, 4, 0.75)
     for x in np.linspace(0.2, 0.8, 5):
         flute = shaft.part(x - 0.03, 0.03, x + 0.03, 0.97)
         tint(canvas, rectangle(flute), 0.82)

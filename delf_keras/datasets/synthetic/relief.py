@@ -64,7 +64,7 @@ LIGHTS = (
 
 
 def blank_canvas(size):
-    """An empty canvas of `size` (height, width), 768 units on its short side."""
+    """An empty canvas of `size` (height, width), its short side 768 units."""
     zeros = np.zeros(size, np.float32)
     return Canvas(
         albedo=np.zeros((*size, 3), np.float32),
@@ -101,14 +101,10 @@ def _polygons(mask, outlines, origin):
     cv2.fillPoly(mask, fixed, 255, cv2.LINE_AA, shift=4)
 
 
-def _stamp(canvas, mask, window, paint, rise, roundness):
+def _stamp(canvas, mask, window, paint, relief):
+    """Puts paint and height (pixels, above the level) where the mask is."""
     weight = mask.astype(np.float32) / 255
-    relief = canvas.unit * (canvas.level + rise)
-    if roundness:
-        depth = cv2.distanceTransform(mask, cv2.DIST_L2, 3)
-        radius = roundness * canvas.unit
-        slope = np.minimum(depth / radius, 1)
-        relief = relief - radius * (1 - np.sqrt(slope * (2 - slope)))
+    relief = relief + canvas.unit * canvas.level
     if isinstance(paint, Surface):
         relief = relief + paint.relief[window]
         paint = paint.albedo[window]
@@ -133,8 +129,42 @@ def fill(canvas, outlines, paint, rise=0.0, roundness=0.0, clip=None):
     """
     outlines = outlines if isinstance(outlines, list) else [outlines]
     mask, window = _rasterise(canvas, outlines, clip)
-    if mask.size:
-        _stamp(canvas, mask, window, paint, rise, roundness)
+    if mask.size == 0:
+        return
+    relief = canvas.unit * rise
+    if roundness:
+        radius = roundness * canvas.unit
+        depth = cv2.distanceTransform(mask, cv2.DIST_L2, 3)
+        relief = relief - radius * (1 - _quarter_circle(depth / radius))
+    _stamp(canvas, mask, window, paint, relief)
+
+
+def turn(canvas, outline, paint, rise=0.0, depth=0.5):
+    """Builds a body of revolution: a column, a dome, a round tower.
+
+    Args:
+        canvas: the `Canvas` to draw on.
+        outline: float array [N, 2]; each of its rows is one piece.
+        paint: a `Surface`, or a linear colour [3].
+        rise: units above the level of the canvas, at the edges.
+        depth: how far it stands out in the middle, in half-widths.
+    """
+    mask, window = _rasterise(canvas, [outline], None)
+    if mask.size == 0:
+        return
+    count = (mask > 127).sum(1, keepdims=True)
+    first = (mask > 127).argmax(1)[:, None]
+    reach = np.arange(mask.shape[1]) - first + 0.5
+    half = np.maximum(count, 1) / 2
+    inside = np.clip(np.minimum(reach, 2 * half - reach) / half, 0, 1)
+    relief = canvas.unit * rise + depth * half * _quarter_circle(inside)
+    _stamp(canvas, mask, window, paint, np.float32(relief))
+
+
+def _quarter_circle(distance):
+    """The height of a unit circle, `distance` in from where it starts."""
+    distance = np.minimum(distance, 1)
+    return np.sqrt(distance * (2 - distance))
 
 
 def tint(canvas, outlines, gain, clip=None):
@@ -159,7 +189,7 @@ def write(canvas, box, text, paint, rise=2.0):
     rows, columns = canvas.height[window].shape
     mask = np.ascontiguousarray(mask[-top if top < 0 else 0 :][:rows, :columns])
     if mask.size and mask.shape == (rows, columns):
-        _stamp(canvas, mask, window, paint, rise, 0.0)
+        _stamp(canvas, mask, window, paint, canvas.unit * rise)
 
 
 def _sunlit(height, towards):
@@ -201,8 +231,7 @@ def shade(canvas, light):
     openness = np.clip(1 - 0.05 * (around - canvas.height), 0.35, 1.15)
     # What faces upwards sees more of the sky.
     ambient = openness * (0.8 + 0.35 * slope_y / length)
-    radiance = canvas.albedo * (
-        direct[..., None] * np.float32(light.sun)
-        + ambient[..., None] * np.float32(light.sky)
-    )
-    return np.uint8(255 * np.clip(radiance, 0, 1) ** (1 / 2.2) + 0.5)
+    radiance = direct[..., None] * np.float32(light.sun)
+    radiance += ambient[..., None] * np.float32(light.sky)
+    radiance *= canvas.albedo
+    return np.uint8(255 * np.sqrt(np.clip(radiance, 0, 1)) + 0.5)

@@ -1,0 +1,60 @@
+# `make demo` and `make test` need Python 3.11 or newer and a package index.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+# Photographs, a query and ImageNet weights of your own for `make demo`.
+PHOTOS ?=
+QUERY ?=
+WEIGHTS ?=
+# The folder of real photographs that `make bench` measures on.
+DATA ?= $(DELF_TEST_DATA)
+
+.PHONY: demo test lint format bench test-backends clean
+
+demo: $(VENV)/demo.stamp
+	$(BIN)/python benchmarks/demo.py --photos="$(PHOTOS)" --query="$(QUERY)" \
+	  --weights="$(WEIGHTS)" --output=demo
+
+test: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/dev.stamp
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/dev.stamp
+	$(BIN)/python benchmarks/extraction_speed.py --data="$(DATA)/landmarks" \
+	  --weights="$(DATA)/weights/resnet50_imagenet_conv1-4.weights.h5"
+	$(BIN)/python benchmarks/verification_speed.py --data="$(DATA)/landmarks"
+	$(BIN)/python benchmarks/retrieval_quality.py --data="$(DATA)/landmarks" \
+	  --weights="$(DATA)/weights/resnet50_imagenet_conv1-4.weights.h5"
+
+# The models on JAX, in an environment that has no TensorFlow.
+test-backends: .venv-jax/dev.stamp
+	KERAS_BACKEND=jax .venv-jax/bin/python -m pytest tests/models \
+	  -m "not tf_only and not large and not network and not gpu"
+
+clean:
+	rm -rf $(VENV) .venv-jax demo
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/demo.stamp: pyproject.toml | $(VENV)/bin/python
+	$(PIP) --editable ".[demo]"
+	touch $@
+
+$(VENV)/dev.stamp: pyproject.toml | $(VENV)/bin/python
+	$(PIP) --editable ".[dev]"
+	touch $@ $(VENV)/demo.stamp
+
+.venv-jax/dev.stamp: pyproject.toml
+	$(PYTHON) -m venv .venv-jax
+	.venv-jax/bin/python -m pip install --quiet --editable . jax pytest pillow
+	touch $@

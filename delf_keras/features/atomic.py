@@ -1,1 +1,0 @@
-from delf_keras.atomic import atomic_path  # noqa: F401

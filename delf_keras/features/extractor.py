@@ -1,0 +1,261 @@
+"""The extractor: photographs in, local features out."""
+
+import hashlib
+import itertools
+import logging
+import os
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from delf_keras.features.decoding import (
+    MIN_SIDE,
+    ImageError,
+    check_image,
+    read_image,
+)
+from delf_keras.features.graph import ExtractionOptions, extraction_graph
+from delf_keras.features.local_features import LocalFeatures
+from delf_keras.features.pca import load_pca
+from delf_keras.models import presets
+
+logger = logging.getLogger(__name__)
+
+
+class Extractor:
+    """Extracts local features of photographs with a `Delf` model.
+
+    Args:
+        model: `Delf`, built.
+        pca: `Pca` fitted on features of this model, or None for descriptors
+            of the model's own dimension.
+        options: `ExtractionOptions`.
+
+    Example:
+
+    ```python
+    extractor = delf_keras.Extractor.from_preset("delf_resnet50_imagenet")
+    features = extractor.extract("photograph.jpg")
+    features.locations.shape  # (1000, 2), (y, x) in pixels
+    features.descriptors.shape  # (1000, 1024)
+    ```
+
+    Reference:
+        Noh et al., arXiv 1612.06321, sections 3.1 and 4.3.
+    """
+
+    def __init__(self, model, pca=None, options=None):
+        self.model = model
+        self.pca = pca
+        self.options = options or ExtractionOptions()
+        self.model_fingerprint = presets.model_fingerprint(model)
+        if pca is not None:
+            _check_pca(pca, self.model_fingerprint)
+        self.fingerprint = descriptor_fingerprint(self.model_fingerprint, pca)
+        self._graph = extraction_graph(model, pca, self.options)
+
+    @classmethod
+    def from_preset(
+        cls, preset, *, weights=None, pca=True, score_threshold=None, **options
+    ):
+        """Makes the extractor of a preset.
+
+        Args:
+            preset: str. A name, a folder or a URL, see `Delf.from_preset`.
+            weights: str or `Path`. A local file of ImageNet weights for a
+                built-in preset.
+            pca: Whether to use the preset's PCA, if it has one; or a `Pca` to
+                use in its place.
+            score_threshold: float. Defaults to the preset's, or else 0.
+            **options: Further fields of `ExtractionOptions`, such as
+                `max_features`, `max_image_size` and `precision`.
+
+        Returns:
+            `Extractor`.
+        """
+        found = presets.find_preset(preset)
+        model = presets.load_model(preset, weights)
+        if pca is True:
+            pca = load_pca(found.pca_file) if found.pca_file else None
+        if score_threshold is None:
+            score_threshold = found.info.get("score_threshold", 0.0)
+        return cls(
+            model,
+            pca or None,
+            ExtractionOptions(score_threshold=score_threshold, **options),
+        )
+
+    def save_to_preset(self, folder, description=""):
+        """Writes the model, its PCA and its score threshold as a preset.
+
+        Args:
+            folder: str or `Path`. A folder that does not exist yet.
+            description: str. One sentence for `delf-keras presets`.
+        """
+        presets.save_model(
+            self.model,
+            folder,
+            {
+                "description": description,
+                "score_threshold": self.options.score_threshold,
+            },
+            pca=self.pca and vars(self.pca),
+        )
+
+    def with_pca(self, pca):
+        """Returns this extractor with another PCA, or with None."""
+        return Extractor(self.model, pca, self.options)
+
+    def extract(self, photographs, batch_size=1):
+        """Extracts the local features of one photograph or several.
+
+        Args:
+            photographs: A path, or a uint8 array `[height, width, 3]`, RGB,
+                or a list of these, of any sizes.
+            batch_size: int. Photographs of one size that run together.
+
+        Returns:
+            `LocalFeatures`, or a list of them in the same order.
+
+        Raises:
+            ImageError: if a photograph cannot be used.
+        """
+        if isinstance(photographs, (str, os.PathLike, np.ndarray)):
+            return self.extract([photographs])[0]
+        results = [
+            result
+            for _, result in self.extract_each(photographs, batch_size)
+        ]
+        for result in results:
+            if isinstance(result, ImageError):
+                raise result
+        return results
+
+    def extract_each(self, photographs, batch_size=1):
+        """Extracts features one photograph after the other, skipping none.
+
+        Photographs are decoded by other threads while the model runs. At most
+        a few batches are in memory.
+
+        Args:
+            photographs: Iterable of paths or arrays, see `extract`.
+            batch_size: int. Photographs of one size that run together.
+
+        Yields:
+            Pairs of a photograph and its `LocalFeatures`, or the `ImageError`
+            that says why it has none, in the order received.
+        """
+        decoded = self._decode_ahead(photographs, 4 * batch_size)
+        while window := list(itertools.islice(decoded, 4 * batch_size)):
+            results = [image for _, image in window]
+            for batch in _batches_of_one_size(results, batch_size):
+                features = self._extract_batch([results[i] for i in batch])
+                for i, result in zip(batch, features, strict=True):
+                    results[i] = result
+            for (photograph, _), result in zip(window, results, strict=True):
+                self._warn_if_empty(photograph, result)
+                yield photograph, result
+
+    def _decode_ahead(self, photographs, ahead):
+        """Yields pairs of a photograph and its pixels or `ImageError`."""
+        with ThreadPoolExecutor() as pool:
+            pending = deque()
+            for photograph in photographs:
+                pending.append(
+                    (photograph, pool.submit(self._load, photograph))
+                )
+                if len(pending) > ahead:
+                    done, pixels = pending.popleft()
+                    yield done, pixels.result()
+            for done, pixels in pending:
+                yield done, pixels.result()
+
+    def _load(self, photograph):
+        """Returns the pixels of a photograph, or the `ImageError`."""
+        try:
+            if isinstance(photograph, np.ndarray):
+                check_image(photograph)
+                image, name = photograph, "array"
+            else:
+                image, name = read_image(photograph), photograph
+            self._check_fitted_size(image, name)
+        except ImageError as error:
+            return error
+        return image
+
+    def _check_fitted_size(self, image, name):
+        longer, shorter = max(image.shape[:2]), min(image.shape[:2])
+        limit = self.options.max_image_size
+        if limit and shorter * min(limit / longer, 1) < MIN_SIDE:
+            raise ImageError(
+                f"A photograph has at least {MIN_SIDE} pixels on each side "
+                f"when its longer side is shrunk to {limit}. Received: {name} "
+                f"with {image.shape[1]}x{image.shape[0]} pixels"
+            )
+
+    def _extract_batch(self, images):
+        """Returns the `LocalFeatures` of images of one size."""
+        outputs = {
+            name: tensor.numpy()
+            for name, tensor in self._graph(np.stack(images)).items()
+        }
+        return [
+            LocalFeatures(
+                **{
+                    name: outputs[name][row, :count]
+                    for name in ("locations", "descriptors", "scores", "scales")
+                },
+                image_size=images[row].shape[:2],
+                fingerprint=self.fingerprint,
+            )
+            for row, count in enumerate(outputs["num_features"])
+        ]
+
+    def _warn_if_empty(self, photograph, result):
+        if isinstance(result, LocalFeatures) and not len(result):
+            name = "array" if isinstance(photograph, np.ndarray) else photograph
+            logger.warning(
+                "%s has no feature with an attention score of at least %g: "
+                "lower the score threshold.",
+                name,
+                self.options.score_threshold,
+            )
+
+
+def _batches_of_one_size(images, batch_size):
+    """Returns lists of indices of images of equal size, none of the errors."""
+    by_size = {}
+    for index, image in enumerate(images):
+        if not isinstance(image, ImageError):
+            by_size.setdefault(image.shape, []).append(index)
+    return [
+        same[start : start + batch_size]
+        for same in by_size.values()
+        for start in range(0, len(same), batch_size)
+    ]
+
+
+def _check_pca(pca, model_fingerprint):
+    if pca.model_fingerprint != model_fingerprint:
+        raise ValueError(
+            "The PCA was fitted on the features of other weights: fit it again "
+            f"with `delf-keras fit-pca`. Expected model {model_fingerprint}. "
+            f"Received: {pca.model_fingerprint or 'unknown'}"
+        )
+
+
+def descriptor_fingerprint(model_fingerprint, pca):
+    """Identifies a descriptor space: the model, the PCA, the normalisation.
+
+    Args:
+        model_fingerprint: str.
+        pca: `Pca` or None.
+
+    Returns:
+        16 hexadecimal digits.
+    """
+    digest = hashlib.sha256(b"l2" + model_fingerprint.encode())
+    if pca is not None:
+        digest.update(pca.mean.tobytes() + pca.projection.tobytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,170 @@
+"""Extraction as one TensorFlow graph: from pixels to descriptors."""
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+from tensorflow.python.framework import convert_to_constants
+
+from delf_keras.features import pyramid
+from delf_keras.features.pca import to_descriptors
+from delf_keras.features.receptive_field import receptive_field
+from delf_keras.features.selection import select
+from delf_keras.models.folding import fold_batch_norm
+
+PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+
+
+@dataclass(frozen=True)
+class ExtractionOptions:
+    """What is extracted from a photograph.
+
+    Attributes:
+        max_features: Features of highest attention score that are kept.
+        score_threshold: Features of a lower attention score are dropped.
+        iou_threshold: Of two receptive fields that overlap by more than this
+            (intersection over union), the one of lower score is dropped;
+            1.0 keeps both.
+        max_image_size: Pixels to which a longer side is shrunk first, or 0.
+        scales: Scales of the image pyramid.
+        precision: "float32" or "bfloat16", in which the model computes.
+    """
+
+    max_features: int = 1000
+    score_threshold: float = 0.0
+    iou_threshold: float = 1.0
+    max_image_size: int = 1024
+    scales: tuple[float, ...] = pyramid.DEFAULT_SCALES
+    precision: str = "float32"
+
+    def __post_init__(self):
+        object.__setattr__(self, "scales", tuple(self.scales))
+        problems = {
+            "max_features": self.max_features < 1,
+            "max_image_size": self.max_image_size < 0,
+            "scales": not self.scales or min(self.scales) <= 0,
+            "precision": self.precision not in PRECISIONS,
+            "iou_threshold": not 0 < self.iou_threshold <= 1,
+        }
+        for name, wrong in problems.items():
+            if wrong:
+                raise ValueError(
+                    "max_features and scales must be positive, max_image_size "
+                    "not negative, iou_threshold in (0, 1], precision one of "
+                    f"{sorted(PRECISIONS)}. "
+                    f"Received: {name}={getattr(self, name)!r}"
+                )
+
+
+def extraction_graph(model, pca, options):
+    """Builds the graph that extracts local features.
+
+    Batch norms are folded and variables frozen to constants, so that
+    TensorFlow fuses every convolution with its bias and ReLU. Height and
+    width are free: no image size makes it trace again.
+
+    Args:
+        model: `Delf`, built.
+        pca: `Pca` or None.
+        options: `ExtractionOptions`.
+
+    Returns:
+        A function of uint8 images `[batch, height, width, 3]` that returns a
+        dict of tensors: `locations` `[batch, K, 2]`, `descriptors`
+        `[batch, K, D]`, `scores` `[batch, K]`, `scales` `[batch, K]`, all
+        float32, and `num_features`, int32 `[batch]`, the number of valid
+        ones, which come first.
+    """
+    field = receptive_field(model.backbone.spatial_layers())
+    folded = fold_batch_norm(model, PRECISIONS[options.precision])
+
+    # Traced once, called by every level.
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)]
+    )
+    def network(images):
+        return folded(images, training=False)
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)]
+    )
+    def extract(images):
+        cells = dense_features(network, images, field, options)
+        selected, count = select(
+            cells["scores"],
+            cells["boxes"],
+            options.max_features,
+            options.score_threshold,
+            options.iou_threshold,
+        )
+        features = tf.gather(cells["features"], selected, batch_dims=1)
+        return {
+            "locations": tf.gather(cells["locations"], selected),
+            "descriptors": to_descriptors(features, pca),
+            "scores": tf.gather(cells["scores"], selected, batch_dims=1),
+            "scales": tf.gather(cells["scales"], selected),
+            "num_features": count,
+        }
+
+    concrete = extract.get_concrete_function()
+    frozen = convert_to_constants.convert_variables_to_constants_v2(
+        concrete, lower_control_flow=False
+    )
+    # Freezing keeps the order of the outputs, and loses their names.
+    names = sorted(concrete.structured_outputs)
+    return lambda images: dict(
+        zip(names, frozen(tf.convert_to_tensor(images)), strict=True)
+    )
+
+
+def dense_features(network, images, field, options):
+    """Computes the features of every cell of every level of the pyramid.
+
+    Args:
+        network: A function from float32 images to the outputs of `Delf`.
+        images: uint8 tensor `[batch, height, width, 3]`.
+        field: `ReceptiveField` of the model.
+        options: `ExtractionOptions`.
+
+    Returns:
+        A dict of tensors: `features` `[batch, cells, channels]`, `scores`
+        `[batch, cells]`, `locations` `[cells, 2]`, `scales` `[cells]` and
+        `boxes` `[cells, 4]`, the last three in pixels of the photograph.
+    """
+    size = tf.cast(tf.shape(images)[1:3], tf.float32)
+    fit = pyramid.fit_scale(size, options.max_image_size)
+    fitted_size = pyramid.level_size(size, fit)
+    images = pyramid.resize(tf.cast(images, tf.float32), fitted_size)
+    levels = []
+    for scale in options.scales:
+        level_size = pyramid.level_size(fitted_size, scale)
+        outputs = network(pyramid.resize(images, level_size))
+        levels.append(_cells(outputs, field, 1.0 / (scale * fit)))
+    return {
+        name: tf.concat([level[name] for level in levels], axis)
+        for name, axis in (
+            ("features", 1),
+            ("scores", 1),
+            ("locations", 0),
+            ("scales", 0),
+            ("boxes", 0),
+        )
+    }
+
+
+def _cells(outputs, field, scale):
+    """Lists the cells of one level, row by row."""
+    features = outputs["features"]
+    shape = tf.shape(features)
+    locations = pyramid.cell_locations(shape[1:3], field.stride, scale)
+    first = locations - field.padding * scale
+    last = first + (field.size - 1) * scale
+    count = shape[1] * shape[2]
+    return {
+        "features": tf.reshape(
+            features, [shape[0], count, features.shape[-1]]
+        ),
+        "scores": tf.reshape(outputs["attention_scores"], [shape[0], count]),
+        "locations": locations,
+        "scales": tf.fill([count], scale),
+        "boxes": tf.concat([first, last], axis=1),
+    }

@@ -1,0 +1,70 @@
+"""The image pyramid: sizes, resizing and the grid of keypoint locations."""
+
+import tensorflow as tf
+
+# 0.25 to 2.0 by the square root of two, as in section 3.1 of the DELF paper.
+DEFAULT_SCALES = tuple(2.0 ** (step / 2) for step in range(-4, 3))
+
+
+def level_size(size, scale):
+    """Returns the (height, width) of a pyramid level, float32 of whole pixels.
+
+    Args:
+        size: float32 tensor `[2]`. Height and width of the photograph.
+        scale: float or scalar tensor.
+    """
+    return tf.maximum(tf.round(size * scale), 1.0)
+
+
+def fit_scale(size, max_image_size):
+    """Returns the scale, at most 1, at which the longer side fits.
+
+    Args:
+        size: float32 tensor `[2]`.
+        max_image_size: int. Pixels, or 0 for no limit.
+    """
+    if not max_image_size:
+        return tf.constant(1.0)
+    return tf.minimum(max_image_size / tf.reduce_max(size), 1.0)
+
+
+def resize(images, size):
+    """Resizes images bilinearly, with antialiasing where they shrink.
+
+    Args:
+        images: float32 tensor `[batch, height, width, 3]`.
+        size: float32 tensor `[2]` of whole pixels.
+
+    Returns:
+        float32 tensor `[batch, size[0], size[1], 3]`.
+    """
+    size = tf.cast(size, tf.int32)
+    resized = tf.cond(
+        tf.reduce_all(size == tf.shape(images)[1:3]),
+        lambda: images,
+        lambda: tf.image.resize(images, size, antialias=True),
+    )
+    return tf.ensure_shape(resized, [None, None, None, 3])
+
+
+def cell_locations(grid, stride, scale):
+    """Returns the centres of the receptive fields of a feature map.
+
+    Args:
+        grid: int32 tensor `[2]`. Rows and columns of the feature map.
+        stride: int. Pixels of the level from one cell to the next.
+        scale: Scalar tensor. Pixels of the photograph per pixel of the level.
+
+    Returns:
+        float32 tensor `[rows * columns, 2]`, (y, x) in pixels of the
+        photograph: `stride * index * scale`, row by row.
+
+    Reference:
+        The receptive field is symmetric about `stride * index`, see
+        `ReceptiveField`.
+    """
+    rows, columns = tf.meshgrid(
+        tf.range(grid[0]), tf.range(grid[1]), indexing="ij"
+    )
+    index = tf.reshape(tf.stack([rows, columns], axis=-1), [-1, 2])
+    return tf.cast(index * stride, tf.float32) * scale

@@ -1,0 +1,234 @@
+"""Geometric verification: the transform that putative matches agree on."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+_SAMPLE_SIZES = {"affine": 3, "homography": 4}
+
+# Points whose extent in one direction is this share of that in the other lie
+# on a line and do not determine a transform.
+_LINE_TOLERANCE = 1e-4
+
+# Multiples of the threshold within which matches take part in one refit after
+# the other. The first ones reach the matches that a transform sampled from a
+# part of the scene just misses.
+_REFIT_REACH = (2.0, 1.5, 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Verification:
+    """The transform between two photographs and the matches that obey it.
+
+    Attributes:
+        transform: float64 `[3, 3]`. Maps homogeneous points (y, x, 1) of
+            photograph a to b; `None` if no transform was found.
+        inliers: bool `[M]`, for each putative match; all `False` if no
+            transform was found.
+    """
+
+    transform: np.ndarray | None
+    inliers: np.ndarray
+
+    @property
+    def num_inliers(self):
+        """Number of matches that obey the transform, as an int."""
+        return int(np.count_nonzero(self.inliers))
+
+
+def verify(features_a, features_b, matches, **options):
+    """Verifies putative matches between two photographs.
+
+    Args:
+        features_a: `LocalFeatures` of photograph a.
+        features_b: `LocalFeatures` of photograph b.
+        matches: `Matches` between them.
+        **options: Keyword arguments of `estimate_transform`.
+
+    Returns:
+        `Verification`.
+
+    Reference:
+        Noh et al., arXiv 1612.06321, section 4.4.
+    """
+    rows_a, rows_b = matches.indices.T
+    return estimate_transform(
+        features_a.locations[rows_a], features_b.locations[rows_b], **options
+    )
+
+
+def estimate_transform(
+    points_a,
+    points_b,
+    *,
+    model="affine",
+    threshold=20.0,
+    max_iterations=10000,
+    confidence=0.999,
+    seed=0,
+):
+    """Estimates the transform that most matches agree on.
+
+    RANSAC with early rejection of hypotheses by a sequential probability
+    ratio test and with local optimization. The same arguments give the same
+    result, whatever else uses OpenCV, in this thread or another.
+
+    Args:
+        points_a: float `[M, 2]`. Matched points (y, x) of photograph a, in
+            pixels.
+        points_b: float `[M, 2]`. The same of photograph b.
+        model: "affine" or "homography".
+        threshold: float. Largest distance in pixels of photograph b between
+            an inlier and its transformed point of a.
+        max_iterations: int. Most hypotheses that are tried. 10000 find an
+            affine transform that one match in ten obeys.
+        confidence: float in (0, 1). Probability at which the search ends
+            early.
+        seed: int. Of the random samples.
+
+    Returns:
+        `Verification`. Without a transform if the matches are too few, 3 for
+        an affine transform and 4 for a homography, or if those that agree
+        lie on a line or a point in either photograph.
+
+    Raises:
+        ValueError: If the points are not finite or do not pair up, or an
+            option is out of its range.
+
+    Reference:
+        Raguram et al., USAC: A Universal Framework for Random Sample
+        Consensus, TPAMI 2013.
+    """
+    if model not in _SAMPLE_SIZES:
+        raise ValueError(
+            f"model must be one of {sorted(_SAMPLE_SIZES)}. "
+            f"Received: model={model!r}"
+        )
+    _check_options(threshold, max_iterations, confidence)
+    points_a = _checked("points_a", points_a)
+    points_b = _checked("points_b", points_b)
+    if len(points_a) != len(points_b):
+        raise ValueError(
+            "points_a and points_b must pair up. Received: "
+            f"points_a.shape={points_a.shape}, points_b.shape={points_b.shape}"
+        )
+    inliers = np.zeros(len(points_a), bool)
+    if len(points_a) < _SAMPLE_SIZES[model]:
+        return Verification(None, inliers)
+    params = _usac_params(threshold, max_iterations, confidence, seed)
+    transform = _sample_consensus(points_a, points_b, model, params)
+    transform, errors = _refit(transform, points_a, points_b, model, threshold)
+    agree = errors <= threshold**2
+    if (
+        np.count_nonzero(agree) < _SAMPLE_SIZES[model]
+        or _on_a_line(points_a[agree])
+        or _on_a_line(_apply(transform, points_a[agree]))
+    ):
+        return Verification(None, inliers)
+    return Verification(transform, agree)
+
+
+def _usac_params(threshold, max_iterations, confidence, seed):
+    import cv2
+
+    params = cv2.UsacParams()
+    params.threshold = threshold
+    params.maxIterations = max_iterations
+    params.confidence = confidence
+    # The truncated square loss holds an accurate transform where the count of
+    # inliers, at a threshold of many pixels, leaves a loose one.
+    params.score = cv2.SCORE_METHOD_MSAC
+    params.loMethod = cv2.LOCAL_OPTIM_INNER_AND_ITER_LO
+    params.isParallel = False
+    # The only source of chance in there; a C int that is counted up from.
+    params.randomGeneratorState = int(seed) % 2**30
+    return params
+
+
+def _sample_consensus(points_a, points_b, model, params):
+    import cv2
+
+    # Both models are the same whichever coordinate comes first.
+    a, b = points_a.astype(np.float32), points_b.astype(np.float32)
+    if model == "homography":
+        return cv2.findHomography(a, b, params)[0]
+    affine, _ = cv2.estimateAffine2D(a, b, params)
+    return None if affine is None else np.vstack([affine, [0.0, 0.0, 1.0]])
+
+
+def _refit(best, points_a, points_b, model, threshold):
+    # Returns the transform of most inliers, with its errors.
+    errors = least = _squared_errors(best, points_a, points_b)
+    for reach in _REFIT_REACH:
+        near = errors <= (reach * threshold) ** 2
+        transform = _least_squares(points_a[near], points_b[near], model)
+        errors = _squared_errors(transform, points_a, points_b)
+        # Of as many inliers, the later transform fits them more closely.
+        if (errors <= threshold**2).sum() >= (least <= threshold**2).sum():
+            best, least = transform, errors
+    return best, least
+
+
+def _least_squares(points_a, points_b, model):
+    import cv2
+
+    if len(points_a) < _SAMPLE_SIZES[model]:
+        return None
+    if model == "homography":
+        return cv2.findHomography(points_a, points_b)[0]
+    sources = np.hstack([points_a, np.ones((len(points_a), 1))])
+    columns = np.linalg.lstsq(sources, points_b, rcond=None)[0]
+    return np.vstack([columns.T, [0.0, 0.0, 1.0]])
+
+
+def _squared_errors(transform, points_a, points_b):
+    if transform is None or not np.isfinite(transform).all():
+        return np.full(len(points_a), np.inf)
+    return ((_apply(transform, points_a) - points_b) ** 2).sum(axis=1)
+
+
+def _apply(transform, points):
+    mapped = points @ transform[:, :2].T + transform[:, 2]
+    # A homography may send a point to infinity; it is no inlier then.
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        return mapped[:, :2] / mapped[:, 2:]
+
+
+def _on_a_line(points):
+    centered = points - points.mean(axis=0)
+    (yy, yx), (_, xx) = centered.T @ centered
+    determinant, trace = yy * xx - yx * yx, yy + xx
+    return determinant <= (_LINE_TOLERANCE * trace) ** 2
+
+
+def _check_options(threshold, max_iterations, confidence):
+    if not 0 < threshold < np.inf:
+        raise ValueError(
+            "threshold must be a positive number of pixels. "
+            f"Received: threshold={threshold}"
+        )
+    if max_iterations < 1:
+        raise ValueError(
+            "max_iterations must be at least 1. "
+            f"Received: max_iterations={max_iterations}"
+        )
+    if not 0 < confidence < 1:
+        raise ValueError(
+            f"confidence must be in (0, 1). Received: confidence={confidence}"
+        )
+
+
+def _checked(name, points):
+    points = np.asarray(points, np.float64)
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise ValueError(
+            f"{name} must be (y, x) pairs of shape [M, 2]. "
+            f"Received: {name}.shape={points.shape}"
+        )
+    if not np.isfinite(points).all():
+        rows = np.flatnonzero(~np.isfinite(points).all(axis=1))
+        raise ValueError(
+            f"{name} must be finite. Received: NaN or infinity in "
+            f"{len(rows)} rows, first in row {rows[0]}"
+        )
+    return points

@@ -1,0 +1,173 @@
+"""Putative matches: nearest neighbours between two sets of descriptors."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# Squared distances held at a time: 16 MiB of float32.
+_BLOCK_ELEMENTS = 1 << 22
+
+
+@dataclass(frozen=True, eq=False)
+class Matches:
+    """Putative matches between photographs a and b, closest first.
+
+    Attributes:
+        indices: int32 `[M, 2]`. Rows of the features of a and of b.
+        distances: float32 `[M]`. Euclidean distances of the descriptors.
+    """
+
+    indices: np.ndarray
+    distances: np.ndarray
+
+    def __len__(self):
+        return len(self.distances)
+
+
+def match(
+    features_a, features_b, *, mutual=True, max_distance=None, max_ratio=None
+):
+    """Matches the local features of two photographs by their descriptors.
+
+    Args:
+        features_a: `LocalFeatures` of photograph a.
+        features_b: `LocalFeatures` of photograph b, from the same descriptor
+            space.
+        mutual: bool. Keeps a pair only if each is the other's nearest.
+        max_distance: float. Largest Euclidean distance of a match; `None` for
+            any.
+        max_ratio: float in (0, 1]. Lowe's ratio test: a match must be closer
+            than this share of the distance to the second nearest in b; `None`
+            for no test.
+
+    Returns:
+        `Matches`, with at most one match for each feature of a.
+
+    Raises:
+        ValueError: If both fingerprints are known and differ, and as
+            `match_descriptors` does.
+    """
+    fingerprints = features_a.fingerprint, features_b.fingerprint
+    if all(fingerprints) and fingerprints[0] != fingerprints[1]:
+        raise ValueError(
+            "Features can only be matched within one descriptor space. "
+            f"Received: fingerprints {fingerprints[0]!r} and "
+            f"{fingerprints[1]!r}"
+        )
+    return match_descriptors(
+        features_a.descriptors,
+        features_b.descriptors,
+        mutual=mutual,
+        max_distance=max_distance,
+        max_ratio=max_ratio,
+    )
+
+
+def match_descriptors(
+    descriptors_a,
+    descriptors_b,
+    *,
+    mutual=True,
+    max_distance=None,
+    max_ratio=None,
+):
+    """Matches each descriptor of a to its nearest neighbour in b.
+
+    Neighbours whose squared distances differ by less than the rounding of
+    float32 at the squared length of a descriptor count as equally near.
+
+    Args:
+        descriptors_a: float `[N, D]`.
+        descriptors_b: float `[K, D]`.
+        mutual: See `match`.
+        max_distance: See `match`.
+        max_ratio: See `match`. If b has a single descriptor, it passes.
+
+    Returns:
+        `Matches`, none if a or b is empty.
+
+    Raises:
+        ValueError: If the dimensions differ, or a descriptor is not finite.
+    """
+    a = _checked("descriptors_a", descriptors_a)
+    b = _checked("descriptors_b", descriptors_b)
+    if max_ratio is not None and not 0 < max_ratio <= 1:
+        raise ValueError(
+            f"max_ratio must be in (0, 1]. Received: max_ratio={max_ratio}"
+        )
+    if len(a) == 0 or len(b) == 0:
+        return Matches(np.zeros((0, 2), np.int32), np.zeros(0, np.float32))
+    if a.shape[1] != b.shape[1]:
+        raise ValueError(
+            "Descriptors must have the same dimension. Received: "
+            f"descriptors_a.shape={a.shape}, descriptors_b.shape={b.shape}"
+        )
+    nearest, second, is_mutual = _neighbors(a, b)
+    distances = _distances(a, b[nearest])
+    keep = is_mutual if mutual else np.ones(len(a), bool)
+    if max_distance is not None:
+        keep &= distances <= max_distance
+    if max_ratio is not None and len(b) > 1:
+        keep &= distances < max_ratio * _distances(a, b[second])
+    rows = np.flatnonzero(keep)
+    rows = rows[np.argsort(distances[rows], kind="stable")]
+    return Matches(
+        np.stack([rows, nearest[rows]], axis=1).astype(np.int32),
+        distances[rows],
+    )
+
+
+def _checked(name, descriptors):
+    descriptors = np.asarray(descriptors, np.float32)
+    if descriptors.ndim != 2:
+        raise ValueError(
+            f"{name} must have shape [N, D]. "
+            f"Received: {name}.shape={descriptors.shape}"
+        )
+    if not np.isfinite(descriptors).all():
+        rows = np.flatnonzero(~np.isfinite(descriptors).all(axis=1))
+        raise ValueError(
+            f"{name} must be finite. Received: NaN or infinity in "
+            f"{len(rows)} rows, first in row {rows[0]}"
+        )
+    return descriptors
+
+
+def _neighbors(a, b):
+    # The norms ride along in the product, so that one multiplication gives
+    # the squared distances |a|^2 - 2ab + |b|^2.
+    left = np.hstack([-2 * a, _squared_norms(a), np.ones((len(a), 1), "f4")])
+    right = np.hstack([b, np.ones((len(b), 1), "f4"), _squared_norms(b)]).T
+    nearest = np.empty(len(a), np.intp)
+    second = np.empty(len(a), np.intp)
+    least = np.empty(len(a), np.float32)
+    least_of_b = np.full(len(b), np.inf, np.float32)
+    step = max(1, _BLOCK_ELEMENTS // len(b))
+    for start in range(0, len(a), step):
+        rows = slice(start, start + step)
+        block = left[rows] @ right
+        np.minimum(least_of_b, block.min(axis=0), out=least_of_b)
+        each = np.arange(len(block))
+        nearest[rows] = block.argmin(axis=1)
+        least[rows] = block[each, nearest[rows]]
+        block[each, nearest[rows]] = np.inf
+        second[rows] = block.argmin(axis=1)
+    return nearest, second, _first_mutual(nearest, least, least_of_b)
+
+
+def _first_mutual(nearest, least, least_of_b):
+    candidates = np.flatnonzero(least == least_of_b[nearest])
+    # Of equal descriptors in a, the first is the match of b.
+    _, first = np.unique(nearest[candidates], return_index=True)
+    is_mutual = np.zeros(len(nearest), bool)
+    is_mutual[candidates[first]] = True
+    return is_mutual
+
+
+def _squared_norms(descriptors):
+    return np.einsum("nd,nd->n", descriptors, descriptors)[:, None]
+
+
+def _distances(a, b):
+    # From differences, exact for close pairs, where the product is not.
+    return np.sqrt(_squared_norms(a - b))[:, 0]

@@ -1,0 +1,68 @@
+"""Batch norms folded into convolutions, for inference."""
+
+import keras
+import numpy as np
+
+from delf_keras.models.attention import Attention
+from delf_keras.models.delf import Delf
+from delf_keras.models.resnet import ResNet
+
+
+def fold_batch_norm(model, dtype=None):
+    """Returns a model without batch norms that computes the same.
+
+    Folding leaves convolution, bias and ReLU, which every backend runs as one
+    operation, in bfloat16 too, where a batch norm would go back to float32.
+
+    Args:
+        model: `Delf` with a `ResNet` backbone, built.
+        dtype: A Keras dtype policy for the new model. Defaults to the global
+            one.
+
+    Returns:
+        `Delf` for inference: its batch statistics are fixed.
+    """
+    config = model.get_config()
+    backbone = model.backbone.get_config() | {
+        "batch_norm": False,
+        "dtype": dtype,
+    }
+    folded = Delf(
+        ResNet.from_config(backbone),
+        attention=config["attention"],
+        attention_batch_norm=False,
+        scaling=config["scaling"],
+        dtype=dtype,
+        name=model.name,
+    )
+    folded.build((None, None, None, 3))
+    for source, target in zip(
+        model.backbone.convolutions(),
+        folded.backbone.convolutions(),
+        strict=True,
+    ):
+        _fold(source.conv, source.batch_norm, target.conv)
+    if isinstance(model.attention, Attention):
+        source, target = model.attention, folded.attention
+        _fold(source.conv_1, source.bn_1, target.conv_1)
+        target.conv_2.set_weights(source.conv_2.get_weights())
+    return folded
+
+
+def _fold(conv, batch_norm, target):
+    """Sets the weights of `target` to those of `conv` then `batch_norm`."""
+    kernel = _float64(conv.kernel)
+    bias = _float64(conv.bias) if conv.use_bias else 0.0
+    if batch_norm is not None:
+        variance = _float64(batch_norm.moving_variance)
+        gain = _float64(batch_norm.gamma) / np.sqrt(
+            variance + batch_norm.epsilon
+        )
+        kernel = kernel * gain
+        bias = (bias - _float64(batch_norm.moving_mean)) * gain
+        bias = bias + _float64(batch_norm.beta)
+    target.set_weights([kernel, bias])
+
+
+def _float64(variable):
+    return keras.ops.convert_to_numpy(variable).astype(np.float64)

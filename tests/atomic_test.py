@@ -1,0 +1,96 @@
+"""A file or folder appears whole, or what was there stays."""
+
+import os
+
+import pytest
+
+from delf_keras.atomic import atomic_path
+
+
+def test_file_appears_at_the_end(tmp_path):
+    path = tmp_path / "file.txt"
+    with atomic_path(path) as temporary:
+        assert not temporary.exists()
+        assert temporary.suffix == ".txt"
+        temporary.write_text("new")
+        assert not path.exists()
+
+    assert path.read_text() == "new"
+    assert os.listdir(tmp_path) == ["file.txt"]
+
+
+def test_parent_folders_are_made(tmp_path):
+    path = tmp_path / "a" / "b" / "file.txt"
+    with atomic_path(str(path)) as temporary:
+        temporary.write_text("new")
+
+    assert path.read_text() == "new"
+
+
+def test_old_file_is_replaced(tmp_path):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+    with atomic_path(path) as temporary:
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+
+    assert path.read_text() == "new"
+    assert os.listdir(tmp_path) == ["file.txt"]
+
+
+# An interrupt from the keyboard is no Exception.
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_failure_leaves_the_old_file(tmp_path, error):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+    with pytest.raises(error), atomic_path(path) as temporary:
+        temporary.write_text("half")
+        raise error
+
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["file.txt"]
+
+
+def test_failure_leaves_nothing_new(tmp_path):
+    with (
+        pytest.raises(ValueError),
+        atomic_path(tmp_path / "file.txt") as temporary,
+    ):
+        temporary.write_text("half")
+        raise ValueError
+
+    assert os.listdir(tmp_path) == []
+
+
+def test_nothing_written_is_an_error(tmp_path):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+    with pytest.raises(FileNotFoundError), atomic_path(path):
+        pass
+
+    assert path.read_text() == "old"
+
+
+def test_folder_appears_whole(tmp_path):
+    path = tmp_path / "folder"
+    with atomic_path(path) as temporary:
+        temporary.mkdir()
+        (temporary / "file.txt").write_text("new")
+        assert not path.exists()
+
+    assert os.listdir(tmp_path) == ["folder"]
+    assert (path / "file.txt").read_text() == "new"
+
+
+def test_folder_is_never_replaced(tmp_path):
+    path = tmp_path / "folder"
+    path.mkdir()
+    (path / "file.txt").write_text("old")
+    with pytest.raises(OSError), atomic_path(path) as temporary:
+        temporary.mkdir()
+        (temporary / "file.txt").write_text("new")
+    with pytest.raises(OSError), atomic_path(path) as temporary:
+        temporary.write_text("a file in place of the folder")
+
+    assert os.listdir(tmp_path) == ["folder"]
+    assert (path / "file.txt").read_text() == "old"
