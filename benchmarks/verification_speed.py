@@ -69,7 +69,9 @@ def choose_pairs(truth, count):
         turns.append(
             [
                 tuple((name, truth.image_names[i]) for i in pair)
-                for pair in zip(rng.permutation(positive), unrelated)  # noqa: B905
+                for pair in zip(
+                    rng.permutation(positive), unrelated, strict=False
+                )
             ]
         )
     in_turn = itertools.chain(*itertools.zip_longest(*turns))

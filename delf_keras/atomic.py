@@ -23,6 +23,9 @@ def atomic_path(path):
     Yields:
         `Path` of the temporary file, which does not exist yet and has the
         same suffix.
+
+    Raises:
+        FileExistsError: if `path` is a folder.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,6 +33,11 @@ def atomic_path(path):
     try:
         temporary = folder / path.name
         yield temporary
+        # A rename would replace an empty folder.
+        if path.is_dir():
+            raise FileExistsError(
+                f"A folder is never replaced. Received: path={path}"
+            )
         os.replace(temporary, path)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

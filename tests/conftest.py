@@ -3,7 +3,17 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+
+def pytest_configure(config):
+    # TensorFlow 2.21 turns variables into arrays in a way that NumPy 2
+    # deprecates.
+    config.addinivalue_line(
+        "filterwarnings",
+        "ignore:__array__ implementation doesn't accept:DeprecationWarning",
+    )
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +25,70 @@ def test_data():
     if not Path(folder).is_dir():
         pytest.skip(f"DELF_TEST_DATA names no folder: {folder}")
     return Path(folder)
+
+
+def _random_values(name, shape, rng):
+    """Weights that keep the scale of activations, and no two alike."""
+    if name == "kernel":
+        scale = np.sqrt(2 / np.prod(shape[:-1]))
+        return scale * rng.standard_normal(shape, np.float32)
+    if name in ("gamma", "moving_variance"):
+        return rng.uniform(0.5, 1.5, shape)
+    return rng.normal(0, 0.1, shape)
+
+
+@pytest.fixture(scope="session")
+def randomise():
+    """A function that gives a Keras model random weights.
+
+    Batch norm statistics are random too, where Keras would start with a mean
+    of 0 and a variance of 1, with which much that is wrong goes unseen.
+    """
+
+    def randomise(model, seed=0):
+        rng = np.random.default_rng(seed)
+        for variable in model.weights:
+            variable.assign(_random_values(variable.name, variable.shape, rng))
+        return model
+
+    return randomise
+
+
+@pytest.fixture(scope="session")
+def make_model(randomise):
+    """A function that makes a tiny `Delf`, built, with random weights."""
+    from delf_keras.models.delf import Delf
+    from delf_keras.models.resnet import ResNet
+
+    def make_model(seed=0, depth=14, width=8, resnet=None, **options):
+        backbone = ResNet(depth=depth, width=width, **(resnet or {}))
+        model = Delf(backbone, **options)
+        model.build((None, None, None, 3))
+        return randomise(model, seed)
+
+    return make_model
+
+
+@pytest.fixture(scope="session")
+def tiny_model(make_model):
+    """A `Delf` of depth 14 and width 8, 128-d features at stride 16."""
+    return make_model()
+
+
+def _photograph(height, width, seed):
+    """Smooth random colours with some grain, uint8 `[height, width, 3]`."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:height, :width] / 50
+    image = rng.normal(128, 12, (height, width, 3))
+    for y, x, *phases in rng.uniform(-3, 3, (8, 5)):
+        wave = (y * rows + x * columns)[..., None] + phases
+        image += 16 * np.sin(wave)
+    return np.clip(image, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def make_photograph():
+    """A function that makes a photograph-like array of a size and a seed."""
+    return lambda height=150, width=200, seed=0: _photograph(
+        height, width, seed
+    )

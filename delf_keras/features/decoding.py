@@ -3,8 +3,8 @@
 Photographs are decoded as they are stored: an EXIF orientation is not
 applied, here or anywhere else, so that locations always refer to the stored
 pixels, as do the boxes of the published benchmarks. Alpha is dropped, grey is
-repeated, 16-bit samples keep their high byte, and an animation gives its
-first frame.
+repeated, 16-bit samples keep their high byte, and an animated GIF gives its
+first frame; an animated WebP is refused.
 """
 
 from pathlib import Path
@@ -29,17 +29,78 @@ def decode_image(contents):
         uint8 tensor `[height, width, 3]`, RGB. A JPEG is decoded bit for bit
         as libjpeg's accurate integer method does it, and so as Pillow does.
     """
-    pixels = tf.cond(
-        tf.io.is_jpeg(contents),
-        lambda: tf.io.decode_jpeg(
-            contents, channels=3, dct_method="INTEGER_ACCURATE"
-        ),
-        lambda: tf.io.decode_image(
-            contents, channels=3, expand_animations=False
-        ),
+    pixels = tf.case(
+        [
+            (tf.io.is_jpeg(contents), lambda: _decode_jpeg(contents)),
+            (_has(contents, 8, "WEBP"), lambda: _decode_webp(contents)),
+            (_is_indexed_bmp(contents), lambda: _decode_indexed_bmp(contents)),
+        ],
+        default=lambda: _decode_other(contents),
     )
     pixels.set_shape([None, None, 3])
     return pixels
+
+
+def _decode_jpeg(contents):
+    return tf.io.decode_jpeg(
+        contents, channels=3, dct_method="INTEGER_ACCURATE"
+    )
+
+
+def _decode_other(contents):
+    return tf.io.decode_image(contents, channels=3, expand_animations=False)
+
+
+def _decode_webp(contents):
+    # TensorFlow drops the alpha of a WebP only when it is free to choose the
+    # channels. Free, it writes beyond its buffer when it meets an animation;
+    # asked for three channels it refuses one.
+    animated = tf.cond(
+        _has(contents, 12, "VP8X"),
+        lambda: _number(contents, 20, tf.uint8) & 2 > 0,
+        lambda: False,
+    )
+    return tf.cond(
+        animated,
+        lambda: _decode_other(contents),
+        lambda: tf.io.decode_image(contents, expand_animations=False)[..., :3],
+    )
+
+
+def _is_indexed_bmp(contents):
+    return tf.cond(
+        _has(contents, 0, "BM"),
+        lambda: _number(contents, 28, tf.uint16) == 8,
+        lambda: False,
+    )
+
+
+def _decode_indexed_bmp(contents):
+    # TensorFlow gives indices into the palette, which ends where they start.
+    start = 14 + _number(contents, 14, tf.int32)
+    end = _number(contents, 10, tf.int32)
+    palette = tf.io.decode_raw(
+        tf.strings.substr(contents, start, end - start), tf.uint8
+    )
+    colours = tf.reshape(palette, [-1, 4])[:, 2::-1]
+    indices = _decode_other(contents)[..., 0]
+    return tf.gather(colours, tf.cast(indices, tf.int32))
+
+
+def _has(contents, position, text):
+    """Whether `text` is at a position of a file, False beyond its end."""
+    end = position + len(text)
+    return tf.cond(
+        tf.strings.length(contents) >= end,
+        lambda: tf.strings.substr(contents, position, len(text)) == text,
+        lambda: False,
+    )
+
+
+def _number(contents, position, dtype):
+    """Reads a little-endian number of a file."""
+    part = tf.strings.substr(contents, position, dtype.size)
+    return tf.io.decode_raw(part, dtype)[0]
 
 
 _decode = tf.function(
@@ -82,7 +143,7 @@ def read_image(path):
 
 def _reason(error):
     """Returns what TensorFlow says of a file, without its graph's traceback."""
-    return error.message.split("\n")[0].split("[[")[0].strip().rstrip(".")
+    return error.message.split("[[")[0].strip().split("\n")[-1].rstrip(".")
 
 
 def check_image(image, name="array"):

@@ -6,6 +6,7 @@ import logging
 import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 
 import numpy as np
 
@@ -53,7 +54,10 @@ class Extractor:
         if pca is not None:
             _check_pca(pca, self.model_fingerprint)
         self.fingerprint = descriptor_fingerprint(self.model_fingerprint, pca)
-        self._graph = extraction_graph(model, pca, self.options)
+
+    @cached_property
+    def _graph(self):
+        return extraction_graph(self.model, self.pca, self.options)
 
     @classmethod
     def from_preset(

@@ -26,16 +26,13 @@ def select(scores, boxes, max_features, score_threshold, iou_threshold):
         values, cells = tf.math.top_k(scores, count)
         valid = tf.reduce_sum(tf.cast(values >= score_threshold, tf.int32), 1)
         return cells, valid
+    # TensorFlow's own threshold drops the scores that are equal to it.
+    dropped = scores < score_threshold
     return tf.map_fn(
         lambda row: tf.image.non_max_suppression_padded(
-            boxes,
-            row,
-            count,
-            iou_threshold,
-            score_threshold,
-            pad_to_max_output_size=True,
+            boxes, row, count, iou_threshold, pad_to_max_output_size=True
         ),
-        scores,
+        tf.where(dropped, -float("inf"), scores),
         fn_output_signature=(
             tf.TensorSpec([None], tf.int32),
             tf.TensorSpec([], tf.int32),

@@ -11,9 +11,9 @@ _SAMPLE_SIZES = {"affine": 3, "homography": 4}
 _LINE_TOLERANCE = 1e-4
 
 # Multiples of the threshold within which matches take part in one refit after
-# the other. The first ones reach the matches that a transform sampled from a
+# the other. The first one reaches the matches that a transform sampled from a
 # part of the scene just misses.
-_REFIT_REACH = (2.0, 1.5, 1.0)
+_REFIT_REACH = (1.5, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +139,8 @@ def _usac_params(threshold, max_iterations, confidence, seed):
     # inliers, at a threshold of many pixels, leaves a loose one.
     params.score = cv2.SCORE_METHOD_MSAC
     params.loMethod = cv2.LOCAL_OPTIM_INNER_AND_ITER_LO
+    # More rounds find hardly an inlier that the refit does not.
+    params.loIterations = 1
     params.isParallel = False
     # The only source of chance in there; a C int that is counted up from.
     params.randomGeneratorState = int(seed) % 2**30
@@ -164,9 +166,13 @@ def _refit(best, points_a, points_b, model, threshold):
         transform = _least_squares(points_a[near], points_b[near], model)
         errors = _squared_errors(transform, points_a, points_b)
         # Of as many inliers, the later transform fits them more closely.
-        if (errors <= threshold**2).sum() >= (least <= threshold**2).sum():
+        if _count(errors, threshold) >= _count(least, threshold):
             best, least = transform, errors
     return best, least
+
+
+def _count(squared_errors, threshold):
+    return np.count_nonzero(squared_errors <= threshold**2)
 
 
 def _least_squares(points_a, points_b, model):
@@ -176,15 +182,18 @@ def _least_squares(points_a, points_b, model):
         return None
     if model == "homography":
         return cv2.findHomography(points_a, points_b)[0]
-    sources = np.hstack([points_a, np.ones((len(points_a), 1))])
-    columns = np.linalg.lstsq(sources, points_b, rcond=None)[0]
-    return np.vstack([columns.T, [0.0, 0.0, 1.0]])
+    sources = np.ones((len(points_a), 3))
+    sources[:, :2] = points_a
+    transform = np.eye(3)
+    transform[:2] = np.linalg.lstsq(sources, points_b, rcond=None)[0].T
+    return transform
 
 
 def _squared_errors(transform, points_a, points_b):
     if transform is None or not np.isfinite(transform).all():
         return np.full(len(points_a), np.inf)
-    return ((_apply(transform, points_a) - points_b) ** 2).sum(axis=1)
+    differences = _apply(transform, points_a) - points_b
+    return np.einsum("md,md->m", differences, differences)
 
 
 def _apply(transform, points):

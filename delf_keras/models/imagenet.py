@@ -19,6 +19,7 @@ def load_imagenet_weights(backbone, path=None):
         ValueError: if the file holds something else.
         FileNotFoundError: if there is no such file, or no network.
     """
+    _check_backbone(backbone)
     if path is None:
         source = _download(backbone)
     elif Path(path).is_file():
@@ -32,13 +33,9 @@ def load_imagenet_weights(backbone, path=None):
             part.set_weights(source.get_layer(part.name).get_weights())
 
 
-def _keras_application(backbone, weights=None):
-    applications = {
-        50: keras.applications.ResNet50,
-        101: keras.applications.ResNet101,
-    }
+def _check_backbone(backbone):
     if (
-        backbone.depth not in applications
+        backbone.depth not in (50, 101)
         or backbone.width != 64
         or backbone.stride_placement != "first"
     ):
@@ -48,6 +45,13 @@ def _keras_application(backbone, weights=None):
             f"Received: depth={backbone.depth}, width={backbone.width}, "
             f"stride_placement={backbone.stride_placement!r}"
         )
+
+
+def _keras_application(backbone, weights=None):
+    applications = {
+        50: keras.applications.ResNet50,
+        101: keras.applications.ResNet101,
+    }
     return applications[backbone.depth](
         weights=weights, include_top=False, input_shape=(None, None, 3)
     )
@@ -70,16 +74,29 @@ def _load(backbone, path):
     source = _keras_application(backbone)
     last = f"{backbone.units[-1].name}_out"
     truncated = keras.Model(source.input, source.get_layer(last).output)
-    # Keras' own format fits both; its older one asks for equal layer counts.
-    models = (truncated, source)
-    errors = []
-    for model in models:
-        try:
-            model.load_weights(path)
-            return source
-        except (ValueError, OSError, KeyError) as error:
-            errors.append(str(error).split("\n")[0])
-    raise ValueError(
-        f"{path} does not hold the weights of ResNet{backbone.depth} of "
-        f"keras.applications. Received: {errors[0]}"
-    )
+    models = {len(model.weights): model for model in (source, truncated)}
+    try:
+        count = _count_arrays(path)
+        # Keras overlooks what a file holds beyond the model: the first units
+        # of a deeper ResNet would pass for all of this one.
+        if count not in models:
+            raise ValueError(f"{count} arrays, not {sorted(models)}")
+        models[count].load_weights(path)
+    except (ValueError, OSError, KeyError) as error:
+        reason = str(error).split("\n")[0]
+        raise ValueError(
+            f"{path} does not hold the weights of ResNet{backbone.depth} of "
+            f"keras.applications. Received: {reason}"
+        ) from error
+    return source
+
+
+def _count_arrays(path):
+    import h5py
+
+    arrays = []
+    with h5py.File(path) as file:
+        file.visititems(
+            lambda _, item: arrays.append(isinstance(item, h5py.Dataset))
+        )
+    return sum(arrays)

@@ -7,6 +7,7 @@ where one was fitted, `pca.npz`.
 
 import hashlib
 import json
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -110,16 +111,25 @@ def _read_folder(folder):
 
 def _read_json(path):
     try:
-        return json.loads(path.read_text())
+        values = json.loads(path.read_text())
     except ValueError as error:
         raise ValueError(
             f"{path} is not valid JSON. Received: {error}"
         ) from error
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} must hold an object. Received: {values!r}")
+    return values
 
 
 def _download(url):
+    # Keras keeps files by their name alone, which two sites may share.
+    subfolder = f"delf_keras/{hashlib.sha256(url.encode()).hexdigest()[:16]}"
     try:
-        root = Path(keras.utils.get_file(origin=url, extract=True))
+        root = Path(
+            keras.utils.get_file(
+                origin=url, extract=True, cache_subdir=subfolder
+            )
+        )
     # Keras raises a plain Exception where a download fails.
     except Exception as error:
         raise FileNotFoundError(
@@ -128,6 +138,8 @@ def _download(url):
         ) from error
     for config in sorted(root.rglob(CONFIG_FILE)):
         return config.parent
+    # What is no preset is not kept.
+    shutil.rmtree(root.parent, ignore_errors=True)
     raise FileNotFoundError(
         f"The archive holds no preset folder. Received: url={url}"
     )
@@ -164,7 +176,13 @@ def _load_folder(preset, dtype):
             f"{folder / WEIGHTS_FILE} is damaged or was replaced: its sha256 "
             f"must be {expected}. Received: {received}"
         )
-    model = keras.saving.deserialize_keras_object(config)
+    try:
+        model = keras.saving.deserialize_keras_object(config)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError(
+            f"{folder / CONFIG_FILE} does not describe a model. "
+            f"Received: {error}"
+        ) from error
     model.load_weights(folder / WEIGHTS_FILE)
     return model
 

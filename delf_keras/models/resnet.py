@@ -141,7 +141,11 @@ class Bottleneck(keras.layers.Layer):
     def convolutions(self):
         """Returns every `ConvBatchNorm` of the unit."""
         projection = isinstance(self.shortcut, ConvBatchNorm)
-        return [self.shortcut, *self.residual] if projection else list(self.residual)
+        return (
+            [self.shortcut, *self.residual]
+            if projection
+            else list(self.residual)
+        )
 
     def build(self, input_shape):
         if isinstance(self.shortcut, ConvBatchNorm):

@@ -1,1 +1,16 @@
+"""Many photographs: the index, votes, verification and search."""
 
+from delf_keras.features.pca_fitting import PcaOptions
+from delf_keras.retrieval.building import BuildReport, build_index
+from delf_keras.retrieval.image_index import ImageIndex, SearchResult
+from delf_keras.retrieval.reranking import SearchOptions, VerifiedMatches
+
+__all__ = [
+    "BuildReport",
+    "ImageIndex",
+    "PcaOptions",
+    "SearchOptions",
+    "SearchResult",
+    "VerifiedMatches",
+    "build_index",
+]

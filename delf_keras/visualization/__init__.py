@@ -1,1 +1,12 @@
+"""Pictures of matches, of searches and of attention."""
 
+from delf_keras.visualization.attention import draw_attention
+from delf_keras.visualization.matches import draw_matches
+from delf_keras.visualization.ranking import RankedImage, draw_ranking
+
+__all__ = [
+    "RankedImage",
+    "draw_attention",
+    "draw_matches",
+    "draw_ranking",
+]

@@ -98,6 +98,18 @@ def test_finds_one_true_match_in_ten(seed):
     assert corner_error(verification.transform, AFFINE) < 3
 
 
+def test_noisy_matches_are_not_lost_to_a_loose_transform():
+    found, expected = 0, 0
+    for seed in range(10):
+        a, b, _ = correspondences(AFFINE, 150, 100, noise=10, seed=seed)
+        found += estimate_transform(a, b).num_inliers
+        residuals = AffineTransform(AFFINE).residuals(a, b)
+        expected += np.count_nonzero(residuals <= 20)
+
+    # The true transform is not the one of most inliers.
+    assert found >= expected
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_inliers_are_what_the_transform_says(model):
     expected, skimage_model, _ = MODELS[model]
@@ -294,8 +306,12 @@ def test_real_photographs_of_one_landmark(test_data):
     by_chance = estimate_transform(a[wrong[0]], c[wrong[1]])
 
     _, skimage_inliers = ransac(
-        (a[right[0]], b[right[1]]), AffineTransform, 3, 20, rng=0,
+        (a[right[0]], b[right[1]]),
+        AffineTransform,
+        min_samples=3,
+        residual_threshold=20,
         max_trials=1000,
-    )  # fmt: skip
+        rng=0,
+    )
     assert found.num_inliers >= np.count_nonzero(skimage_inliers)
     assert found.num_inliers > 2 * by_chance.num_inliers

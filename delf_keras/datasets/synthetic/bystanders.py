@@ -30,10 +30,9 @@ def _shadow(scene, box):
     """Darkens the ground under something as wide as a box."""
     deep = 0.06 * box.width
     foot = Box(box.left, box.bottom - deep, box.right, box.bottom + deep)
-    height, width = scene.visible.shape
-    left, top = max(int(foot.left), 0), max(int(foot.top), 0)
-    window = scene.image[top : int(foot.bottom) + 2, left : int(foot.right) + 2]
-    if not window.size:
+    left, top, right, bottom = np.maximum(np.int32(foot) + (0, 0, 2, 2), 0)
+    window = scene.image[top:bottom, left:right]
+    if window.size == 0:
         return
     mask = np.zeros(window.shape[:2], np.uint8)
     fixed = np.round(ellipse(foot) - (left, top)).astype(np.int32)
@@ -64,13 +63,10 @@ def person(scene, box, rng):
         arm = stroke(start, hand[:2], 0.6 * thick)
         paint(scene, arm, coat * 0.8)
     paint(scene, rectangle(box.part(0.44, 0.1, 0.56, 0.18)), skin * 0.85)
-    head = (box.middle, box.top + 0.075 * box.height)
-    paint(scene, disc(head, 0.07 * box.height), rng.uniform(10, 120, 3))
-    paint(
-        scene,
-        disc(head + np.array([0, 0.02 * box.height]), 0.055 * box.height),
-        skin,
-    )
+    hair = (box.middle, box.top + 0.075 * box.height)
+    face = (box.middle, box.top + 0.095 * box.height)
+    paint(scene, disc(hair, 0.07 * box.height), rng.uniform(10, 120, 3))
+    paint(scene, disc(face, 0.055 * box.height), skin)
 
 
 def car(scene, box, rng):

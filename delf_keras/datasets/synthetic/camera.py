@@ -48,7 +48,7 @@ class Camera:
         return self.matrix @ np.stack([across, down, origin], -1)
 
     def span(self, away, size):
-        """The least and greatest x that a view of `size` shows at z = `away`."""
+        """The least and greatest x at z = `away` in a view of `size`."""
         height, width = size
         edges = [(-0.5, height / 2, 1), (width, height / 2, 1)]
         rays = np.linalg.solve(self.matrix, np.transpose(edges))

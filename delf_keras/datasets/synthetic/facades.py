@@ -23,7 +23,7 @@ def _draw_part(canvas, part, kit, rng):
     """Draws one block of a building: wall, roof, then storey by storey."""
     box = part.box
     canvas = canvas.raised(part.level)
-    depth = 0.5 if part.round else 0.0
+    depth = 0.5 if part.cylindrical else 0.0
     turn(canvas, rectangle(box), kit.wall, 0, depth)
     part.roof(canvas, part.room, kit, rng)
     rows = box.rows([weight for _, weight in part.floors])
@@ -77,18 +77,18 @@ def _grow_ivy(canvas, rng):
 
 
 @functools.lru_cache(maxsize=2)
-def _drawn(landmark_seed, size):
-    """The canvas of a landmark, before any light falls on it."""
+def drawn_facade(landmark_seed, size):
+    """The `Canvas` of a landmark, before any light falls on it."""
     rng = np.random.default_rng(landmark_seed)
-    # Seeds in a row go through the kinds of building, so that a small set has
-    # them all.
+    # Seeds in a row go through the kinds of building and the colours of walls,
+    # so that a small set is a varied one.
     plan = PLANS[landmark_seed % len(PLANS)]
     canvas = blank_canvas(size)
     page = Box(0.0, 0.0, float(size[1]), float(size[0]))
     parts = plan.lay_out(page, rng)
     kits = [
-        random_kit(rng, size, canvas.unit, plan.walls, plan.arches)
-        for _ in range(1 + max(part.kit for part in parts))
+        random_kit(rng, size, canvas.unit, plan, landmark_seed + 3 * index)
+        for index in range(1 + max(part.kit for part in parts))
     ]
     for part in parts:
         _draw_part(canvas, part, kits[part.kit], rng)
@@ -109,7 +109,7 @@ def facade_pixels(landmark_seed, size, light):
         uint8 [H, W, 4]: RGB, multiplied by the opacity, and opacity. It is
         cached and cannot be written to.
     """
-    canvas = _drawn(landmark_seed, size)
+    canvas = drawn_facade(landmark_seed, size)
     cover = canvas.cover[..., None]
     # On the edge of what was drawn the albedo is that of a part of a pixel.
     whole = replace(canvas, albedo=canvas.albedo / np.maximum(cover, 0.05))

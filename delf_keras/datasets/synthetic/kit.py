@@ -8,19 +8,21 @@ from delf_keras.datasets.synthetic import materials
 from delf_keras.datasets.synthetic.materials import linear
 from delf_keras.datasets.synthetic.relief import Surface
 
+# In an order in which neighbours differ.
 WALLS = (
     (0.80, 0.68, 0.50),
-    (0.62, 0.30, 0.22),
     (0.86, 0.66, 0.34),
-    (0.80, 0.56, 0.50),
+    (0.62, 0.30, 0.22),
     (0.90, 0.85, 0.74),
-    (0.66, 0.66, 0.64),
-    (0.42, 0.41, 0.42),
-    (0.60, 0.70, 0.60),
     (0.55, 0.66, 0.76),
+    (0.68, 0.36, 0.26),
+    (0.66, 0.66, 0.64),
+    (0.80, 0.56, 0.50),
+    (0.60, 0.70, 0.60),
     (0.76, 0.44, 0.30),
-    (0.48, 0.28, 0.20),
+    (0.42, 0.41, 0.42),
     (0.72, 0.60, 0.58),
+    (0.48, 0.28, 0.20),
 )
 TRIMS = (
     (0.92, 0.90, 0.85),
@@ -102,23 +104,24 @@ def _pick(rng, colours):
     return linear(colour + rng.normal(0, 0.025, 3) + rng.normal(0, 0.03))
 
 
-def random_kit(rng, shape, unit, walls, arches):
+def random_kit(rng, shape, unit, plan, shade):
     """Draws the choices of one building.
 
     Args:
         rng: `np.random.Generator`.
         shape: (height, width) of the canvas, pixels.
         unit: float, pixels of one unit.
-        walls: functions of `materials`, the kinds of wall it may have.
-        arches: keys of `ARCHES`, the openings it may have.
+        plan: `Plan`, what it may be made of.
+        shade: int, which of the colours of walls it has.
 
     Returns:
         A `Kit`.
     """
-    make = walls[rng.integers(len(walls))]
+    make = plan.walls[rng.integers(len(plan.walls))]
     base = (materials.ashlar, materials.rubble)[rng.integers(2)]
     roof, roof_colour = ROOFS[rng.integers(len(ROOFS))]
-    wall_colour, trim_colour = _pick(rng, WALLS), _pick(rng, TRIMS)
+    wall_colour = _pick(rng, [WALLS[shade % len(WALLS)]])
+    trim_colour = _pick(rng, TRIMS)
     if rng.random() < 0.5:
         base, base_colour = make, wall_colour
     else:
@@ -133,5 +136,5 @@ def random_kit(rng, shape, unit, walls, arches):
         frame=linear(rng.choice([0.93, 0.85, 0.25, 0.15]) * np.ones(3)),
         door=_pick(rng, DOORS),
         accents=linear(accents),
-        arch=str(rng.choice(arches)),
+        arch=str(rng.choice(plan.arches)),
     )

@@ -21,7 +21,7 @@ class Part:
         kit: int, which of the building's kits it is made of.
         grounded: bool, whether the lowest storey is made of `Kit.base`.
         quoins: bool, whether its corners are set off.
-        round: bool, whether it is a round tower.
+        cylindrical: bool, whether it is a round tower.
     """
 
     box: Box
@@ -33,7 +33,23 @@ class Part:
     kit: int = 0
     grounded: bool = True
     quoins: bool = False
-    round: bool = False
+    cylindrical: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A kind of building: its parts, its walls and its arches.
+
+    Attributes:
+        lay_out: function of (page, rng) that returns a list of `Part`, from
+            the back to the front; `page` is the `Box` of the picture.
+        walls: functions of `materials` it may be built of.
+        arches: keys of `ARCHES` it may have.
+    """
+
+    lay_out: Callable
+    walls: tuple[Callable, ...]
+    arches: tuple[str, ...]
 
 
 def block(page, span, tops, roof, floors, bays, **others):

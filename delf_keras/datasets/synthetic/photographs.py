@@ -1,5 +1,6 @@
 """A folder of photographs that nobody had to take."""
 
+import itertools
 from pathlib import Path
 
 import cv2
@@ -44,19 +45,17 @@ def write_photographs(
     Raises:
         ValueError: if a number is negative or the size too small.
     """
-    folder = Path(folder)
-    num_landmarks = checked_count("num_landmarks", num_landmarks)
-    views = checked_count("views_per_landmark", views_per_landmark)
-    num_distractors = checked_count("num_distractors", num_distractors)
-    size = checked_size(size)
+    folder, size = Path(folder), checked_size(size)
+    landmarks = range(checked_count("num_landmarks", num_landmarks))
+    views = range(checked_count("views_per_landmark", views_per_landmark))
+    distractors = range(checked_count("num_distractors", num_distractors))
     first = checked_count("seed", seed) * _SEEDS_PER_SET
     paths = []
-    for landmark in range(num_landmarks):
-        for view in range(views):
-            image = render_view(first + landmark, view, size).image
-            name = f"landmark_{landmark:02d}_view_{view}.jpg"
-            paths.append(_write_jpeg(folder / name, image))
-    for distractor in range(num_distractors):
+    for landmark, view in itertools.product(landmarks, views):
+        image = render_view(first + landmark, view, size).image
+        name = f"landmark_{landmark:02d}_view_{view}.jpg"
+        paths.append(_write_jpeg(folder / name, image))
+    for distractor in distractors:
         image = render_distractor(first + distractor, size)
         name = f"distractor_{distractor:02d}.jpg"
         paths.append(_write_jpeg(folder / name, image))

@@ -1,27 +1,8 @@
 """Kinds of building, as blocks with storeys and a roof."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from delf_keras.datasets.synthetic import materials, roofs, spires, storeys
-from delf_keras.datasets.synthetic.parts import block, choose, sides
+from delf_keras.datasets.synthetic.parts import Plan, block, choose, sides
 from delf_keras.datasets.synthetic.shapes import Box
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A kind of building: its parts, its walls and its arches.
-
-    Attributes:
-        lay_out: function of (page, rng) that returns a list of `Part`, from
-            the back to the front; `page` is the `Box` of the picture.
-        walls: functions of `materials` it may be built of.
-        arches: keys of `ARCHES` it may have.
-    """
-
-    lay_out: Callable
-    walls: tuple[Callable, ...]
-    arches: tuple[str, ...]
 
 
 def _behind(page, half, tops, roof):
@@ -103,13 +84,13 @@ def temple(page, rng):
         roof = choose(rng, spires.dome, spires.dome, spires.onion)
         parts.append(_behind(page, 0.2, (0.06, top - 0.1), roof))
     show = (storeys.niches, storeys.mosaics, storeys.windows)
-    sides = [
+    flank = [
         (storeys.frieze, 0.5),
         (choose(rng, *show), 1.0),
         (choose(rng, storeys.windows, storeys.arcade), 1.4),
     ]
     tops = (top - 0.07, top)
-    parts.append(block(page, (0.03, 0.97), tops, roofs.parapet, sides, 9))
+    parts.append(block(page, (0.03, 0.97), tops, roofs.parapet, flank, 9))
     front = [
         (storeys.sign, 0.4),
         (storeys.frieze, 0.5),
@@ -117,8 +98,8 @@ def temple(page, rng):
     ]
     span, tops = (0.5 - half, 0.5 + half), (top - 0.24, top - 0.04)
     bays = int(rng.choice([3, 5, 5]))
-    portico = block(page, span, tops, roofs.pediment, front, bays, level=18)
-    return [*parts, portico]
+    parts.append(block(page, span, tops, roofs.pediment, front, bays, level=18))
+    return parts
 
 
 def row_houses(page, rng):
@@ -179,10 +160,10 @@ def clock_tower(page, rng):
     roof = choose(rng, *tips, roofs.battlements)
     span, tops = (axis - half, axis + half), (0.02, 0.24)
     quoins = bool(rng.random() < 0.6)
-    return [
-        *parts,
-        block(page, span, tops, roof, tower, 2, level=16, quoins=quoins),
-    ]
+    parts.append(
+        block(page, span, tops, roof, tower, 2, level=16, quoins=quoins)
+    )
+    return parts
 
 
 def castle(page, rng):
@@ -202,15 +183,13 @@ def castle(page, rng):
         wall = rng.uniform(0.32, 0.42)
         tops = (wall - 0.26, wall)
         parts.append(
-            block(page, span, tops, roof, tower, 2, level=14, round=True)
+            block(page, span, tops, roof, tower, 2, level=14, cylindrical=True)
         )
     half = rng.uniform(0.11, 0.16)
     span, tops = (0.5 - half, 0.5 + half), (top - 0.13, top - 0.06)
     roof = roofs.battlements
-    return [
-        *parts,
-        block(page, span, tops, roof, gate, 2, level=18, quoins=True),
-    ]
+    parts.append(block(page, span, tops, roof, gate, 2, level=18, quoins=True))
+    return parts
 
 
 def mosque(page, rng):
@@ -241,7 +220,7 @@ def mosque(page, rng):
     tops = (0.06, rng.uniform(0.2, 0.28))
     for span in sides(edge, edge + rng.uniform(0.055, 0.075)):
         parts.append(
-            block(page, span, tops, roof, shaft, 1, level=10, round=True)
+            block(page, span, tops, roof, shaft, 1, level=10, cylindrical=True)
         )
     return parts
 
@@ -255,7 +234,7 @@ def exchange(page, rng):
             (storeys.windows, 1),
             (storeys.shops, 1.2),
         ],
-        [(storeys.sign, 0.5), (storeys.windows, 1), (storeys.arms, 3.4)],
+        [(storeys.frieze, 0.5), *[(storeys.windows, 1)] * 4],
         [
             (choose(rng, storeys.frieze, storeys.sign), 0.4),
             (choose(rng, storeys.clock, storeys.windows), 1.2),
@@ -265,21 +244,19 @@ def exchange(page, rng):
             (storeys.portal, 1.7),
         ],
     ]
-    roof = choose(rng, roofs.hipped, spires.dome, roofs.parapet)
-    spans = ((0.04, 0.96), (0.16, 0.84), (0.3, 0.7))
-    tops = (rng.uniform(0.42, 0.5), rng.uniform(0.28, 0.34), 0.18)
+    top = choose(rng, roofs.hipped, spires.dome, roofs.parapet)
+    blocks = zip(
+        ((0.04, 0.96), (0.16, 0.84), (0.3, 0.7)),
+        (rng.uniform(0.42, 0.5), rng.uniform(0.28, 0.34), 0.18),
+        (0.05, 0.05, 0.14),
+        (roofs.parapet, roofs.parapet, top),
+        floors,
+        (int(rng.choice([7, 9])), 6, 3),
+        strict=True,
+    )
     return [
-        block(
-            page,
-            spans[index],
-            (tops[index] - (0.14 if index == 2 else 0.05), tops[index]),
-            roof if index == 2 else roofs.parapet,
-            floors[index],
-            (int(rng.choice([7, 9])), 6, 3)[index],
-            level=9.0 * index,
-            grounded=index != 1,
-        )
-        for index in range(3)
+        block(page, span, (wall - high, wall), roof, rows, bays, level=9 * step)
+        for step, (span, wall, high, roof, rows, bays) in enumerate(blocks)
     ]
 
 

@@ -74,26 +74,31 @@ def blank_canvas(size):
     )
 
 
-def _rasterise(canvas, outlines, clip):
-    """Coverage (uint8) of the outlines, and the slices where it belongs."""
-    points = np.concatenate(outlines)
+def _window(canvas, points):
+    """The slices around points (x, y), and their left and top corner."""
     height, width = canvas.height.shape
     left, top = np.maximum(np.floor(points.min(0)).astype(int) - 1, 0)
-    right, bottom = np.ceil(points.max(0)).astype(int) + 2
+    right, bottom = np.maximum(np.ceil(points.max(0)).astype(int) + 2, 0)
     window = np.s_[top : min(bottom, height), left : min(right, width)]
+    return window, (left, top)
+
+
+def _rasterise(canvas, outlines, clip):
+    """Coverage (uint8) of the outlines, and the slices where it belongs."""
+    window, origin = _window(canvas, np.concatenate(outlines))
     mask = np.zeros(canvas.height[window].shape, np.uint8)
     if mask.size == 0:
         return mask, window
-    # Sixteenths of a pixel, the fixed point of OpenCV's anti-aliasing.
-    _polygons(mask, outlines, (left, top))
+    _polygons(mask, outlines, origin)
     if clip is not None:
         inside = np.zeros_like(mask)
-        _polygons(inside, [clip], (left, top))
+        _polygons(inside, [clip], origin)
         np.minimum(mask, inside, out=mask)
     return mask, window
 
 
 def _polygons(mask, outlines, origin):
+    # Sixteenths of a pixel, the fixed point of OpenCV's anti-aliasing.
     fixed = [
         np.round((outline - origin) * 16).astype(np.int32)
         for outline in outlines
@@ -178,18 +183,26 @@ def tint(canvas, outlines, gain, clip=None):
 
 def write(canvas, box, text, paint, rise=2.0):
     """Builds a line of raised letters that fills a `Box`."""
-    font, weight = cv2.FONT_HERSHEY_DUPLEX, 3
-    (width, height), descent = cv2.getTextSize(text, font, 3.0, weight)
-    page = np.zeros((height + descent, width), np.uint8)
-    cv2.putText(page, text, (0, height), font, 3.0, 255, weight, cv2.LINE_AA)
-    left, top = round(box.left), round(box.top)
-    size = max(round(box.width), 1), max(round(box.height), 1)
-    window = np.s_[max(top, 0) : top + size[1], max(left, 0) : left + size[0]]
-    mask = cv2.resize(page[: height + 2], size, interpolation=cv2.INTER_AREA)
+    font, scale = cv2.FONT_HERSHEY_DUPLEX, box.height / 22
+    weight = max(round(1.3 * scale), 1)
+    (width, height), below = cv2.getTextSize(text, font, scale, weight)
+    page = np.zeros((2 * height + below, width + 2 * weight), np.uint8)
+    start = (weight, height + height // 2)
+    cv2.putText(page, text, start, font, scale, 255, weight, cv2.LINE_AA)
+    # Versions of OpenCV differ in the room they leave around letters.
+    x, y, width, height = cv2.boundingRect(page)
+    page = page[y : y + height, x : x + width]
+    corners = np.array([(box.left, box.top), (box.right, box.bottom)])
+    window, (left, top) = _window(canvas, corners)
     rows, columns = canvas.height[window].shape
-    mask = np.ascontiguousarray(mask[-top if top < 0 else 0 :][:rows, :columns])
-    if mask.size and mask.shape == (rows, columns):
-        _stamp(canvas, mask, window, paint, canvas.unit * rise)
+    if rows == 0 or columns == 0:
+        return
+    move = [
+        [box.width / width, 0, box.left - left],
+        [0, box.height / height, box.top - top],
+    ]
+    mask = cv2.warpAffine(page, np.float64(move), (columns, rows))
+    _stamp(canvas, mask, window, paint, canvas.unit * rise)
 
 
 def _sunlit(height, towards):

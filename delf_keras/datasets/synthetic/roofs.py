@@ -115,15 +115,14 @@ def stepped_gable(canvas, room, kit, rng):
 
 def bell_gable(canvas, room, kit, rng):
     """A gable of curves and scrolls."""
-    profile = [(0, 1), (0.1, 0.98), (0.2, 0.86), (0.35, 0.66), (0.5, 0.58)]
-    profile += [
-        (0.6, 0.56),
-        (0.61, 0.66),
-        (0.66, 0.66),
-        (0.8, 0.4),
-        (0.86, 0.3),
+    heights = (0, 0.1, 0.2, 0.35, 0.5, 0.6, 0.61, 0.66, 0.8, 0.86, 0.87)
+    reaches = (1, 0.98, 0.86, 0.66, 0.58, 0.56, 0.66, 0.66, 0.4, 0.3, 0.4)
+    profile = [
+        *zip(heights, reaches, strict=True),
+        (0.9, 0.4),
+        (0.96, 0.24),
+        (1, 0),
     ]
-    profile += [(0.87, 0.4), (0.9, 0.4), (0.96, 0.24), (1, 0.0)]
     fill(canvas, turned(room, profile), kit.trim, 5, 1.5)
     inner = room.part(0.05, 0.05, 0.95, 1)
     fill(canvas, turned(inner, profile), kit.wall, 0)

@@ -6,12 +6,16 @@ import cv2
 import numpy as np
 
 from delf_keras.datasets.synthetic import materials
-from delf_keras.datasets.synthetic.camera import GROUND
+from delf_keras.datasets.synthetic.camera import FACADE_SIZE, GROUND
 from delf_keras.datasets.synthetic.materials import linear, noise
+from delf_keras.datasets.synthetic.shapes import Box, rectangle
 
 # World units per row of the textures that are laid in perspective.
 GROUND_TEXEL = 5.0
 HOUSE_TEXEL = 2.5
+
+# What is nearer to the camera than this, or behind it, is not drawn.
+MINIMUM_DEPTH = 50.0
 
 # Where, behind the facade, the ground ends and the hills begin.
 FAR = 500.0
@@ -53,15 +57,13 @@ def new_scene(rng, size):
 def lay(image, texture, homography):
     """Pastes a texture into an image (uint8, RGB) in perspective."""
     rows, columns = texture.shape[:2]
-    corners = np.float64(
-        [[(-0.5, -0.5), (columns, -0.5), (columns, rows), (-0.5, rows)]]
-    )
-    spots = cv2.perspectiveTransform(corners, homography)[0]
+    corners = rectangle(Box(-0.5, -0.5, columns, rows))
+    spots = cv2.perspectiveTransform(corners[None], homography)[0]
+    edges = np.concatenate([np.floor(spots.min(0)), np.ceil(spots.max(0)) + 1])
     height, width = image.shape[:2]
-    left, top = np.clip(np.floor(spots.min(0)), 0, (width, height)).astype(int)
-    right, bottom = np.clip(
-        np.ceil(spots.max(0)) + 1, 0, (width, height)
-    ).astype(int)
+    left, top, right, bottom = np.int32(
+        np.clip(edges, 0, (width, height, width, height))
+    )
     if right <= left or bottom <= top:
         return
     window = image[top:bottom, left:right].copy()
@@ -98,7 +100,7 @@ def _paving(rng, shape):
     """A linear albedo for the ground."""
     kind = rng.integers(4)
     unit = 1 / GROUND_TEXEL
-    grey = linear(rng.uniform(0.42, 0.66) * rng.uniform(0.94, 1.06, 3))
+    grey = linear(rng.uniform(0.36, 0.56) * rng.uniform(0.94, 1.06, 3))
     if kind == 0:
         return materials.ashlar(rng, shape, grey, 1.3 * unit).albedo
     if kind == 1:
@@ -179,10 +181,13 @@ def add_houses(scene, camera, rng, spots):
         scene: the `Scene` to draw on.
         camera: a `Camera`.
         rng: `np.random.Generator`.
-        spots: float array [N, 4]: x of the left side, z, width and height of
-            each in the world.
+        spots: list of (x of the left side, z, width, height), in the world.
+            Those beside or behind the camera are left out.
     """
     for left, away, width, height in sorted(spots, key=lambda s: -s[1]):
+        feet = [(left, GROUND, away), (left + width, GROUND, away)]
+        if camera.project(feet)[1].min() < MINIMUM_DEPTH:
+            continue
         shape = (int(height / HOUSE_TEXEL), int(width / HOUSE_TEXEL))
         haze = np.clip(away / 2500, 0.0, 0.6)
         texture = _house(rng, shape, haze)
@@ -196,17 +201,13 @@ def add_houses(scene, camera, rng, spots):
 
 def neighbours(rng):
     """Places for houses behind and beside a landmark; see `add_houses`."""
-    spots = [
-        (
-            rng.uniform(-300, 700),
-            rng.uniform(500, 900),
-            w,
-            rng.uniform(260, 520),
-        )
-        for w in rng.uniform(200, 450, rng.integers(0, 4))
-    ]
+    spots = []
+    for width in rng.uniform(200, 450, rng.integers(0, 4)):
+        left, away = rng.uniform(-300, 700), rng.uniform(500, 900)
+        spots.append((left, away, width, rng.uniform(260, 520)))
+    half = FACADE_SIZE[1] / 2
     for side in (-1, 1):
-        edge = 384 + side * (384 + rng.uniform(-60, 60))
+        edge = half + side * (half + rng.uniform(-60, 60))
         for _ in range(int(rng.integers(0, 4))):
             width = rng.uniform(200, 380)
             left = edge if side > 0 else edge - width

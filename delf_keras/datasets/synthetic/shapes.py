@@ -98,7 +98,8 @@ def rectangle(box):
             (box.right, box.top),
             (box.right, box.bottom),
             (box.left, box.bottom),
-        ]
+        ],
+        float,
     )
 
 

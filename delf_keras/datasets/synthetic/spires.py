@@ -90,22 +90,14 @@ def spire(canvas, room, kit, rng):
     unit = canvas.unit
     for x in (0.06, 0.94):
         pinnacle = room.part(x - 0.07, 0.68, x + 0.07, 1)
-        fill(
-            canvas,
-            rectangle(pinnacle.part(0.15, 0.45, 0.85, 1)),
-            kit.trim,
-            5,
-            2,
-        )
+        shaft = rectangle(pinnacle.part(0.15, 0.45, 0.85, 1))
+        fill(canvas, shaft, kit.trim, 5, 2)
         fill(canvas, triangle(pinnacle.part(0, 0, 1, 0.5)), kit.trim, 6, 3)
     body = room.part(0.1, 0.06, 0.9, 1)
     turn(canvas, triangle(body), kit.roof)
-    facet = [
-        (body.middle, body.top),
-        (body.middle + 0.2 * body.width, body.bottom),
-    ]
-    fold = np.array([*facet, (body.right, body.bottom)])
-    tint(canvas, fold, 0.75)
+    facet = triangle(body)
+    facet[2] = (body.middle + 0.2 * body.width, body.bottom)
+    tint(canvas, facet, 0.75)
     for height in np.linspace(0.1, 0.92, int(rng.integers(6, 12))):
         for side in (-1, 1):
             x = body.middle + side * height * body.width / 2
@@ -126,26 +118,16 @@ def cone(canvas, room, kit, rng):
 
 def belfry(canvas, room, kit, rng):
     """An open storey for bells, a clock above it and a pointed roof."""
+    profile = [(0, 1), (0.1, 0.85), (0.6, 0.55), (0.9, 0.4), (1, 0.1)]
     bells = room.part(0.04, 0.55, 0.96, 1)
     fill(canvas, rectangle(bells), kit.wall, 0)
     for bay in bells.columns(np.ones(int(rng.integers(2, 4)))):
         opening = bay.part(0.18, 0.12, 0.82, 0.92)
-        fill(
-            canvas,
-            arch(opening.inset(-4 * canvas.unit), kit.arch),
-            kit.trim,
-            3,
-            2,
-        )
+        ring = arch(opening.inset(-4 * canvas.unit), kit.arch)
+        fill(canvas, ring, kit.trim, 3, 2)
         fill(canvas, arch(opening, kit.arch), kit.frame * 0.1, -9)
-        bell = [(0, 1), (0.1, 0.85), (0.6, 0.55), (0.9, 0.4), (1, 0.1)]
-        fill(
-            canvas,
-            turned(opening.part(0.2, 0.35, 0.8, 0.8), bell),
-            kit.metal,
-            -5,
-            6,
-        )
+        bell = turned(opening.part(0.2, 0.35, 0.8, 0.8), profile)
+        turn(canvas, bell, kit.metal, -8)
     draw_cornice(canvas, bells.part(-0.04, -0.1, 1.04, 0.06), kit, rng)
     cap = room.part(0, 0.12, 1, 0.52)
     fill(canvas, trapezium(cap, 0.34 * cap.width), kit.roof, 2)

@@ -21,6 +21,7 @@ from delf_keras.datasets.synthetic.scenes import (
     neighbours,
     new_scene,
 )
+from delf_keras.datasets.synthetic.shapes import Box, rectangle
 
 # Homographies of the project map (y, x, 1), those of OpenCV (x, y, 1).
 _SWAP = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
@@ -33,7 +34,8 @@ class View:
     Attributes:
         image: uint8 [H, W, 3], RGB.
         homography: float64 [3, 3], maps homogeneous pixels (y, x, 1) of
-            `render_landmark(seed)` to pixels (y, x, 1) of the image.
+            `render_landmark(landmark_seed)`, 768 x 768, to pixels (y, x, 1) of
+            the image.
         visible: bool [H, W], where the landmark is seen: inside its outline
             and behind nothing.
     """
@@ -75,12 +77,8 @@ def render_view(landmark_seed, view_seed, size=(480, 640)):
     _place_facade(scene, pixels, homography)
     if rng.random() < 0.4:
         _overshadow(scene, rng)
-    counts = {
-        "person": int(rng.integers(0, 9)),
-        "car": int(rng.integers(0, 3)),
-        "tree": int(rng.choice([0, 0, 1, 2])),
-        "lamp post": int(rng.integers(0, 3)),
-    }
+    most = {"person": 8, "car": 2, "tree": 2, "lamp post": 2}
+    counts = {kind: int(rng.integers(n + 1)) for kind, n in most.items()}
     add_bystanders(scene, camera, rng, random_places(rng, camera, counts))
     ordered = _SWAP @ homography @ _SWAP
     return View(
@@ -93,11 +91,10 @@ def render_view(landmark_seed, view_seed, size=(480, 640)):
 def _place_facade(scene, pixels, homography):
     """Puts a facade into a scene, in perspective."""
     height, width = scene.visible.shape
-    corners = np.float64([[(0, 0), (767, 0), (767, 767), (0, 767)]])
-    area = cv2.contourArea(
-        np.float32(cv2.perspectiveTransform(corners, homography))
-    )
-    shrink = 767 / max(np.sqrt(area), 1.0)
+    corners = rectangle(Box(0, 0, FACADE_SIZE[1], FACADE_SIZE[0]))
+    corners = cv2.perspectiveTransform(corners[None], homography)
+    area = cv2.contourArea(np.float32(corners))
+    shrink = np.sqrt(np.prod(FACADE_SIZE) / area)
     if shrink > 1:
         # Without this what is finer than a pixel would turn to noise.
         sigma = 0.5 * np.sqrt(shrink**2 - 1)

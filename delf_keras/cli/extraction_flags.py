@@ -1,0 +1,115 @@
+"""Flags and steps of every verb that extracts features."""
+
+import logging
+
+from absl import flags as absl_flags
+
+logger = logging.getLogger(__name__)
+
+
+def define_extraction_flags(flags, default_preset=None):
+    """Defines the flags that `make_extractor` reads.
+
+    Args:
+        flags: `absl.flags.FlagValues`.
+        default_preset: str or None. None makes `--preset` required.
+    """
+    strings = {
+        "preset": (default_preset, "Name, folder or URL of a preset."),
+        "weights": (None, "Local file of ImageNet weights for the preset."),
+    }
+    for name, (default, text) in strings.items():
+        absl_flags.DEFINE_string(name, default, text, flag_values=flags)
+    if default_preset is None:
+        absl_flags.mark_flag_as_required("preset", flag_values=flags)
+    absl_flags.DEFINE_integer(
+        "max_features",
+        1000,
+        "Features of highest attention score that are kept of a photograph.",
+        lower_bound=1,
+        flag_values=flags,
+    )
+    absl_flags.DEFINE_float(
+        "score_threshold",
+        None,
+        "Lowest attention score; the preset's if not given.",
+        flag_values=flags,
+    )
+    absl_flags.DEFINE_float(
+        "iou_threshold",
+        1.0,
+        "Overlap of two receptive fields above which one is dropped.",
+        flag_values=flags,
+    )
+    absl_flags.DEFINE_integer(
+        "max_image_size",
+        1024,
+        "Pixels to which a longer side is shrunk; 0 for no limit.",
+        lower_bound=0,
+        flag_values=flags,
+    )
+    absl_flags.DEFINE_list(
+        "scales",
+        None,
+        "Scales of the image pyramid; 0.25 to 2.0 by the square root of two "
+        "if not given.",
+        flag_values=flags,
+    )
+    absl_flags.DEFINE_enum(
+        "precision",
+        "float32",
+        ["float32", "bfloat16"],
+        "Precision in which the model computes.",
+        flag_values=flags,
+    )
+    absl_flags.DEFINE_integer(
+        "batch_size",
+        1,
+        "Photographs of one size that run together; larger pays on a GPU.",
+        lower_bound=1,
+        flag_values=flags,
+    )
+
+
+def make_extractor(flags, **overrides):
+    """Makes the `Extractor` that the flags describe.
+
+    Args:
+        flags: Parsed `absl.flags.FlagValues`.
+        **overrides: Further arguments of `Extractor.from_preset`.
+
+    Returns:
+        `Extractor`.
+    """
+    from delf_keras.features.extractor import Extractor
+
+    options = {
+        "weights": flags.weights,
+        "max_features": flags.max_features,
+        "score_threshold": flags.score_threshold,
+        "iou_threshold": flags.iou_threshold,
+        "max_image_size": flags.max_image_size,
+        "precision": flags.precision,
+        **overrides,
+    }
+    if flags.scales:
+        options["scales"] = [float(scale) for scale in flags.scales]
+    return Extractor.from_preset(flags.preset, **options)
+
+
+def usable(results):
+    """Passes on the features of photographs, and logs why others have none.
+
+    Args:
+        results: Iterable of pairs as `Extractor.extract_each` yields them.
+
+    Yields:
+        `LocalFeatures`.
+    """
+    from delf_keras.features.decoding import ImageError
+
+    for _, result in results:
+        if isinstance(result, ImageError):
+            logger.warning("Skipped: %s", result)
+        else:
+            yield result

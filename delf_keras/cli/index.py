@@ -1,0 +1,93 @@
+"""Builds an index of a folder of photographs.
+
+    delf-keras index --photos=photographs --preset=delf_resnet50_imagenet \\
+        --output=my_index
+
+The index is a folder that needs nothing beside it but the photographs. Where
+the preset has no PCA, one is fitted on the photographs. An interrupted build
+goes on where it was when the same command is given again. The paper's index
+is --factory=paper, exact search --factory=exact; any faiss factory string
+will do.
+"""
+
+import shutil
+from pathlib import Path
+
+from absl import flags as absl_flags
+
+from delf_keras.cli.extraction_flags import (
+    define_extraction_flags,
+    make_extractor,
+)
+from delf_keras.cli.progress import show_progress
+
+
+def define_flags(flags):
+    """Defines the flags of this verb."""
+    define_extraction_flags(flags)
+    absl_flags.DEFINE_string(
+        "photos", None, "Folder of photographs.", flag_values=flags
+    )
+    absl_flags.DEFINE_string(
+        "output", None, "Index folder to write.", flag_values=flags
+    )
+    absl_flags.DEFINE_string(
+        "factory",
+        None,
+        "faiss factory string, or exact, or paper; chosen by the number of "
+        "descriptors if not given.",
+        flag_values=flags,
+    )
+    absl_flags.DEFINE_integer(
+        "probes", None, "Inverted lists that are probed.", 1, flag_values=flags
+    )
+    absl_flags.DEFINE_integer(
+        "pca_dimension",
+        40,
+        "Dimension of the PCA for a preset without one; 0 for none.",
+        lower_bound=0,
+        flag_values=flags,
+    )
+    absl_flags.DEFINE_bool(
+        "whiten", False, "Whether that PCA whitens.", flag_values=flags
+    )
+    absl_flags.DEFINE_integer(
+        "seed", 0, "Of the sample that it is fitted on.", flag_values=flags
+    )
+    absl_flags.mark_flags_as_required(["photos", "output"], flag_values=flags)
+
+
+def run(flags, args):
+    """Builds and writes the index."""
+    from delf_keras.features.pca_fitting import PcaOptions
+    from delf_keras.retrieval import build_index
+
+    if args:
+        raise ValueError(f"index takes no arguments. Received: {args}")
+    output = Path(flags.output)
+    if output.exists():
+        raise FileExistsError(
+            f"The index folder exists already. Received: {output}"
+        )
+    work_folder = output.with_name(f"{output.name}.partial")
+    report = build_index(
+        flags.photos,
+        make_extractor(flags),
+        pca=PcaOptions(flags.pca_dimension, flags.whiten, flags.seed),
+        factory=flags.factory,
+        probes=flags.probes,
+        work_folder=work_folder,
+        batch_size=flags.batch_size,
+        progress=show_progress,
+    )
+    report.index.save(output)
+    shutil.rmtree(work_folder)
+    for name, first in report.copies.items():
+        print(f"{name} has the same bytes as {first}.")
+    descriptors = report.index.descriptor_index
+    print(
+        f"{output}: {len(report.index)} photographs, {len(descriptors)} "
+        f"descriptors, faiss index {descriptors.factory}; "
+        f"{len(report.skipped)} photographs skipped."
+    )
+    return 0

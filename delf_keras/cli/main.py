@@ -1,0 +1,97 @@
+"""The command `delf-keras VERB --flags`."""
+
+import importlib
+import logging
+import os
+import sys
+
+from absl import flags as absl_flags
+
+VERBS = (
+    "extract",
+    "match",
+    "index",
+    "search",
+    "evaluate",
+    "presets",
+    "fit-pca",
+)
+
+_USAGE_EXIT_CODE = 2
+_INTERRUPTED_EXIT_CODE = 130
+
+
+def main(argv=None):
+    """Runs one verb.
+
+    Args:
+        argv: list of str. The arguments after the name of the command.
+            Defaults to those of the process.
+
+    Returns:
+        int. 0 for success, 1 for bad input, 2 for a wrong command line, 130
+        for an interruption.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_overview())
+        return 0
+    verb, *rest = arguments
+    if verb not in VERBS:
+        print(
+            f"delf-keras: the verbs are {', '.join(VERBS)}. Received: {verb}",
+            file=sys.stderr,
+        )
+        return _USAGE_EXIT_CODE
+    # Read by TensorFlow when it is first imported: errors only.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    return _run_verb(verb, rest)
+
+
+def _run_verb(verb, arguments):
+    module = _module(verb)
+    flags = absl_flags.FlagValues()
+    module.define_flags(flags)
+    if set(arguments) & {"-h", "--help", "-help"}:
+        print(f"{module.__doc__}\nFlags:\n{flags.get_help()}")
+        return 0
+    try:
+        positional = flags([f"delf-keras {verb}", *arguments])[1:]
+        return module.run(flags, positional)
+    except absl_flags.Error as error:
+        print(
+            f"delf-keras {verb}: {error}. Flags: delf-keras {verb} --help",
+            file=sys.stderr,
+        )
+        return _USAGE_EXIT_CODE
+    except (ValueError, OSError, ImportError) as error:
+        print(f"delf-keras {verb}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(
+            f"delf-keras {verb}: interrupted; the same command goes on from "
+            "where it was.",
+            file=sys.stderr,
+        )
+        return _INTERRUPTED_EXIT_CODE
+
+
+def _module(verb):
+    return importlib.import_module(f"delf_keras.cli.{verb.replace('-', '_')}")
+
+
+def _overview():
+    lines = [
+        "delf-keras VERB --flags: local features, matching and retrieval.",
+        "",
+    ]
+    for verb in VERBS:
+        summary = _module(verb).__doc__.split("\n", 1)[0]
+        lines.append(f"  {verb:10} {summary}")
+    lines += ["", "delf-keras VERB --help shows its flags and an example."]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

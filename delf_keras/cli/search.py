@@ -1,0 +1,120 @@
+"""Searches an index for the place that a photograph shows.
+
+    delf-keras search --index=my_index --query=photograph.jpg --top=10 \\
+        --picture=result.png
+
+Prints the ranked photographs; --json also writes them to a file, with the
+transform and the inlier matches, and --picture draws them.
+"""
+
+import json
+from pathlib import Path
+
+from absl import flags as absl_flags
+
+from delf_keras.atomic import atomic_path
+
+
+def define_flags(flags):
+    """Defines the flags of this verb."""
+    strings = {
+        "index": "Index folder.",
+        "query": "Photograph to search for.",
+        "json": "File to write the results to.",
+        "picture": "File to draw the results to: .png, .jpg or .pdf.",
+    }
+    for name, text in strings.items():
+        absl_flags.DEFINE_string(name, None, text, flag_values=flags)
+    absl_flags.mark_flags_as_required(["index", "query"], flag_values=flags)
+    absl_flags.DEFINE_integer(
+        "top", 10, "Photographs to return at most.", 1, flag_values=flags
+    )
+    absl_flags.DEFINE_integer(
+        "neighbors",
+        200,
+        "Nearest descriptors that vote, for each query descriptor.",
+        lower_bound=1,
+        flag_values=flags,
+    )
+    absl_flags.DEFINE_integer(
+        "candidates",
+        100,
+        "Photographs of the most votes that are verified; 0 for none.",
+        lower_bound=0,
+        flag_values=flags,
+    )
+    absl_flags.DEFINE_enum(
+        "model",
+        "affine",
+        ["affine", "homography"],
+        "Transform between two photographs.",
+        flag_values=flags,
+    )
+
+
+def run(flags, args):
+    """Searches and shows the results."""
+    from delf_keras.retrieval import ImageIndex, SearchOptions
+
+    if args:
+        raise ValueError(f"search takes no arguments. Received: {args}")
+    index = ImageIndex.load(flags.index)
+    options = SearchOptions(
+        neighbors=flags.neighbors,
+        candidates=flags.candidates,
+        model=flags.model,
+    )
+    results = index.search(flags.query, flags.top, options)
+    print("rank      score  inliers  photograph")
+    for rank, result in enumerate(results, start=1):
+        print(
+            f"{rank:4} {result.score:10.3f} {result.num_inliers:8}  "
+            f"{result.path}"
+        )
+    if flags.json:
+        _write_json(flags.json, flags.query, results)
+    if flags.picture:
+        _draw(flags.picture, flags.query, results)
+    return 0
+
+
+def _write_json(path, query, results):
+    content = {
+        "query": str(query),
+        "results": [_as_json(result) for result in results],
+    }
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1))
+
+
+def _as_json(result):
+    matches = result.matches
+    return {
+        "path": str(result.path),
+        "score": result.score,
+        "votes": result.votes,
+        "inliers": result.num_inliers,
+        "transform": None
+        if matches.transform is None
+        else matches.transform.tolist(),
+        "query_locations": matches.query_locations.tolist(),
+        "image_locations": matches.image_locations.tolist(),
+    }
+
+
+def _draw(path, query, results):
+    from delf_keras.features.decoding import read_image
+    from delf_keras.visualization import RankedImage, draw_ranking
+
+    shown = [
+        RankedImage(
+            image=read_image(result.path),
+            title=Path(result.name).name,
+            score=result.score,
+            query_locations=result.matches.query_locations,
+            image_locations=result.matches.image_locations,
+        )
+        for result in results
+        if result.path.is_file()
+    ]
+    draw_ranking(path, read_image(query), shown)

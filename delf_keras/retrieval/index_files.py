@@ -1,0 +1,102 @@
+"""An index as a folder."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from delf_keras.atomic import atomic_path
+from delf_keras.features.graph import ExtractionOptions
+from delf_keras.retrieval.descriptor_index import DescriptorIndex
+from delf_keras.retrieval.image_store import ImageStore
+
+FORMAT_VERSION = 1
+MANIFEST_FILE = "manifest.json"
+FAISS_FILE = "index.faiss"
+PRESET_FOLDER = "preset"
+
+
+def save_index(index, folder):
+    """Writes an `ImageIndex`; see `ImageIndex.save`."""
+    if folder.exists():
+        raise FileExistsError(
+            f"The index folder exists already. Received: folder={folder}"
+        )
+    with atomic_path(folder) as temporary:
+        temporary.mkdir()
+        index.store.save(temporary)
+        index.descriptor_index.save(temporary / FAISS_FILE)
+        index.extractor.save_to_preset(temporary / PRESET_FOLDER)
+        manifest = {
+            "format_version": FORMAT_VERSION,
+            "fingerprint": index.fingerprint,
+            "root": str(index.root),
+            "factory": index.descriptor_index.factory,
+            "num_images": len(index),
+            "num_descriptors": len(index.descriptor_index),
+            "extraction": asdict(index.extraction),
+            "file_sizes": {
+                file.name: file.stat().st_size
+                for file in sorted(temporary.iterdir())
+                if file.is_file()
+            },
+        }
+        (temporary / MANIFEST_FILE).write_text(json.dumps(manifest, indent=2))
+
+
+def load_index(cls, folder):
+    """Opens an `ImageIndex`; see `ImageIndex.load`."""
+    manifest = _read_manifest(folder)
+    try:
+        index = cls(
+            extractor_source=folder / PRESET_FOLDER,
+            fingerprint=manifest["fingerprint"],
+            root=Path(manifest["root"]),
+            store=ImageStore.load(folder),
+            descriptor_index=DescriptorIndex.load(
+                folder / FAISS_FILE, manifest["factory"]
+            ),
+            extraction=ExtractionOptions(**manifest["extraction"]),
+        )
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise ValueError(
+            f"The index is damaged: build it again. Received: {folder} "
+            f"({error})"
+        ) from error
+    counts = len(index), len(index.descriptor_index)
+    if counts != (manifest["num_images"], manifest["num_descriptors"]):
+        raise ValueError(
+            "The index is damaged: build it again. Received: "
+            f"{folder} with (images, descriptors) of {counts}"
+        )
+    return index
+
+
+def _read_manifest(folder):
+    path = folder / MANIFEST_FILE
+    if not path.is_file():
+        raise FileNotFoundError(
+            "An index folder has a manifest.json: build the index with "
+            f"`delf-keras index`. Received: {folder}"
+        )
+    try:
+        manifest = json.loads(path.read_text())
+        version = manifest["format_version"]
+        file_sizes = manifest["file_sizes"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"The manifest of an index is expected. Received: {path} ({error})"
+        ) from error
+    if version != FORMAT_VERSION:
+        raise ValueError(
+            f"This version reads index format {FORMAT_VERSION}. "
+            f"Received: format {version} in {folder}"
+        )
+    for name, size in file_sizes.items():
+        file = folder / name
+        received = file.stat().st_size if file.is_file() else None
+        if received != size:
+            raise ValueError(
+                f"The index is damaged: {name} must have {size} bytes. "
+                f"Received: {received} bytes in {folder}"
+            )
+    return manifest

@@ -1,0 +1,46 @@
+"""Votes: from the neighbours of query descriptors to scores of images."""
+
+import numpy as np
+
+# The power of the margin that weights a vote, by measurement on photographs
+# (benchmarks/retrieval_quality.py).
+MARGIN_POWER = 1.5
+
+
+def vote(distances, image_ids, num_images):
+    """Scores the images of a database by the neighbours that they have.
+
+    Each query descriptor votes once for every image among its neighbours, for
+    the nearest descriptor of that image. The vote weighs the margin by which
+    this descriptor is more similar than the farthest neighbour, to the power
+    `MARGIN_POWER`: a query descriptor whose neighbours are all about equally
+    near, like a patch of foliage, says little about any image.
+
+    Args:
+        distances: float32 `[N, K]`. Squared distances between unit vectors,
+            rising along each row.
+        image_ids: int `[N, K]`. The image of each neighbour, -1 where there
+            is none.
+        num_images: int.
+
+    Returns:
+        float64 `[num_images]`, the sum of the votes for each image.
+
+    Reference:
+        Noh et al., arXiv 1612.06321, section 4.4, where every vote weighs 1.
+    """
+    found = image_ids >= 0
+    farthest = np.max(distances, axis=1, where=found, initial=0.0)
+    margins = np.where(found, (farthest[:, None] - distances) / 2.0, 0.0)
+    weights = np.maximum(margins, 0.0) ** MARGIN_POWER
+
+    rows, columns = np.nonzero(found)
+    votes = rows * num_images + image_ids[rows, columns]
+    # np.unique gives the first of equal votes: the nearest neighbour.
+    _, nearest = np.unique(votes, return_index=True)
+    rows, columns = rows[nearest], columns[nearest]
+    return np.bincount(
+        image_ids[rows, columns],
+        weights=weights[rows, columns],
+        minlength=num_images,
+    )
