@@ -14,7 +14,7 @@ DATA ?= $(DELF_TEST_DATA)
 .PHONY: demo test lint format bench test-backends clean
 
 demo: $(VENV)/demo.stamp
-	$(BIN)/python benchmarks/demo.py --photos="$(PHOTOS)" --query="$(QUERY)" \
+	$(BIN)/delf-keras demo --photos="$(PHOTOS)" --query="$(QUERY)" \
 	  --weights="$(WEIGHTS)" --output=demo
 
 test: $(VENV)/dev.stamp

@@ -15,6 +15,7 @@ VERBS = (
     "evaluate",
     "presets",
     "fit-pca",
+    "demo",
 )
 
 _USAGE_EXIT_CODE = 2

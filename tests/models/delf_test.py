@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from delf_keras.models.delf import Delf
+from delf_keras.models.presets import model_fingerprint
 from delf_keras.models.resnet import ResNet
 
 VARIANTS = {
@@ -44,7 +45,7 @@ def test_is_its_parts(make_model, make_photograph, variant):
     outputs = model(pixels)
 
     np.testing.assert_allclose(
-        outputs["features"], features, rtol=1e-4, atol=1e-5
+        outputs["features"], features, atol=1e-5 * np.max(features)
     )
     np.testing.assert_allclose(
         outputs["attention_scores"], model.attention(features), rtol=1e-4
@@ -59,7 +60,9 @@ def test_predict_of_bytes_and_floats(make_model, make_photograph):
 
     for name in ("features", "attention_scores"):
         assert predicted[name].dtype == np.float32
-        np.testing.assert_allclose(predicted[name], outputs[name], rtol=1e-4)
+        np.testing.assert_allclose(
+            predicted[name], outputs[name], atol=1e-5 * predicted[name].max()
+        )
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -71,7 +74,8 @@ def test_keras_file(tmp_path, make_model, make_photograph, variant):
     model.save(tmp_path / "delf.keras")
     loaded = keras.saving.load_model(tmp_path / "delf.keras")
 
-    assert loaded.get_config() == model.get_config()
+    assert loaded.name == model.name
+    assert model_fingerprint(loaded) == model_fingerprint(model)
     for name, values in loaded(pixels).items():
         np.testing.assert_array_equal(values, expected[name])
 
