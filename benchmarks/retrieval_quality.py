@@ -9,7 +9,6 @@ for DELF, and for RootSIFT with exhaustive affine verification as a peer.
 """
 
 import dataclasses
-import json
 import time
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import numpy as np
 import rootsift
 from absl import app, flags
 from PIL import Image
+from recording import record
 from tqdm import tqdm
 
 from delf_keras import Extractor
@@ -26,6 +26,7 @@ from delf_keras.evaluation import (
     load_revisited,
 )
 from delf_keras.features.decoding import read_image
+from delf_keras.features.files import names_h5, open_h5, read_h5, write_h5
 from delf_keras.retrieval import PcaOptions, SearchOptions, build_index
 
 FLAGS = flags.FLAGS
@@ -70,8 +71,7 @@ def main(_):
         seconds = (time.perf_counter() - start) / len(queries)
         figures["rootsift"]["seconds_per_query"] = seconds
         print(f"   {seconds:.3f} s per query, exhaustive")
-    if FLAGS.json:
-        Path(FLAGS.json).write_text(json.dumps(figures, indent=2))
+    record("retrieval_quality", figures, FLAGS.json)
 
 
 def crop(path, box):
@@ -109,8 +109,8 @@ def rank_with_delf(database, queries):
         f"{index.descriptor_index.probes} lists probed"
     )
     start = time.perf_counter()
-    features = index.extractor.extract(queries)
-    query_seconds = time.perf_counter() - start
+    features, kept = query_features(index.extractor, queries)
+    query_seconds = None if kept else time.perf_counter() - start
     options = SearchOptions(
         neighbors=FLAGS.neighbors, candidates=FLAGS.candidates
     )
@@ -122,12 +122,29 @@ def rank_with_delf(database, queries):
         "seconds_per_image": build_seconds / len(index)
         if report.extracted == len(index)
         else None,
-        "seconds_per_query_extraction": query_seconds / len(queries),
+        "seconds_per_query_extraction": query_seconds
+        and query_seconds / len(queries),
         "seconds_per_query": search_seconds / len(queries),
         "factory": index.descriptor_index.factory,
         "search": dataclasses.asdict(options),
     }
     return ranks, figures
+
+
+def query_features(extractor, queries):
+    """Returns the features of the queries, and whether they were kept."""
+    if not FLAGS.work_dir:
+        return extractor.extract(queries), False
+    path = Path(FLAGS.work_dir) / f"queries-{extractor.cache_key}.h5"
+    with open_h5(path, "a") as file:
+        names = [f"{number:04d}" for number in range(len(queries))]
+        kept = names_h5(file) == names
+        if not kept:
+            for name, each in zip(
+                names, extractor.extract(queries), strict=True
+            ):
+                write_h5(file, name, each)
+        return [read_h5(file, name) for name in names], kept
 
 
 def report(name, ground_truth, ranks):

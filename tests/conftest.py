@@ -75,6 +75,28 @@ def tiny_model(make_model):
     return make_model()
 
 
+@pytest.fixture(scope="session")
+def keras_resnet50(randomise):
+    """A ResNet50 of keras.applications with random weights."""
+    import keras
+
+    model = keras.applications.ResNet50(
+        weights=None, include_top=False, input_shape=(None, None, 3)
+    )
+    return randomise(model)
+
+
+@pytest.fixture(scope="session")
+def resnet50_file(keras_resnet50, tmp_path_factory):
+    """The weights of `keras_resnet50` up to block 3, as Keras saves them."""
+    import keras
+
+    path = tmp_path_factory.mktemp("weights") / "resnet50.weights.h5"
+    output = keras_resnet50.get_layer("conv4_block6_out").output
+    keras.Model(keras_resnet50.input, output).save_weights(path)
+    return path
+
+
 def _photograph(height, width, seed):
     """Smooth random colours with some grain, uint8 `[height, width, 3]`."""
     rng = np.random.default_rng(seed)

@@ -103,9 +103,10 @@ def _number(contents, position, dtype):
     return tf.io.decode_raw(part, dtype)[0]
 
 
+# Traced here, since threads that meet in a first call would each trace it.
 _decode = tf.function(
     decode_image, input_signature=[tf.TensorSpec([], tf.string)]
-)
+).get_concrete_function()
 
 
 def read_image(path):
@@ -131,7 +132,7 @@ def read_image(path):
     if not contents:
         raise ImageError(f"The photograph is empty. Received: {path}")
     try:
-        image = _decode(contents).numpy()
+        image = _decode(tf.constant(contents)).numpy()
     except tf.errors.OpError as error:
         raise ImageError(
             "A photograph is a JPEG, PNG, WebP, GIF or BMP file that is whole. "

@@ -55,6 +55,16 @@ class Extractor:
             _check_pca(pca, self.model_fingerprint)
         self.fingerprint = descriptor_fingerprint(self.model_fingerprint, pca)
 
+    @property
+    def cache_key(self):
+        """Identifies all that the features of a photograph depend on.
+
+        Unlike `fingerprint`, it tells apart extractors whose descriptors can
+        be compared but whose selection or image pyramid differs.
+        """
+        key = f"{self.fingerprint} {self.options}".encode()
+        return hashlib.sha256(key).hexdigest()[:16]
+
     @cached_property
     def _graph(self):
         return extraction_graph(self.model, self.pca, self.options)
@@ -128,8 +138,7 @@ class Extractor:
         if isinstance(photographs, (str, os.PathLike, np.ndarray)):
             return self.extract([photographs])[0]
         results = [
-            result
-            for _, result in self.extract_each(photographs, batch_size)
+            result for _, result in self.extract_each(photographs, batch_size)
         ]
         for result in results:
             if isinstance(result, ImageError):

@@ -160,9 +160,7 @@ def _cells(outputs, field, scale):
     last = first + (field.size - 1) * scale
     count = shape[1] * shape[2]
     return {
-        "features": tf.reshape(
-            features, [shape[0], count, features.shape[-1]]
-        ),
+        "features": tf.reshape(features, [shape[0], count, features.shape[-1]]),
         "scores": tf.reshape(outputs["attention_scores"], [shape[0], count]),
         "locations": locations,
         "scales": tf.fill([count], scale),

@@ -123,7 +123,10 @@ def load_pca(path):
         ValueError: if the file is not a PCA.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with (
+            open(path, "rb") as file,
+            np.load(file, allow_pickle=False) as arrays,
+        ):
             return Pca(
                 mean=arrays["mean"],
                 components=arrays["components"],
@@ -133,7 +136,15 @@ def load_pca(path):
             )
     except FileNotFoundError:
         raise
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+    except (
+        # NumPy raises the first two for an empty file and for a plain array.
+        EOFError,
+        TypeError,
+        ValueError,
+        KeyError,
+        OSError,
+        zipfile.BadZipFile,
+    ) as error:
         raise ValueError(
             "A PCA file is an .npz with mean, components, variances, whiten "
             f"and model_fingerprint. Received: {path} ({error})"

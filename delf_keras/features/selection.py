@@ -1,5 +1,6 @@
 """Which cells of the pyramid become local features."""
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -26,15 +27,28 @@ def select(scores, boxes, max_features, score_threshold, iou_threshold):
         values, cells = tf.math.top_k(scores, count)
         valid = tf.reduce_sum(tf.cast(values >= score_threshold, tf.int32), 1)
         return cells, valid
-    # TensorFlow's own threshold drops the scores that are equal to it.
-    dropped = scores < score_threshold
+    below = _number_below(tf.convert_to_tensor(score_threshold, tf.float32))
     return tf.map_fn(
         lambda row: tf.image.non_max_suppression_padded(
-            boxes, row, count, iou_threshold, pad_to_max_output_size=True
+            boxes,
+            row,
+            count,
+            iou_threshold,
+            below,
+            pad_to_max_output_size=True,
         ),
-        tf.where(dropped, -float("inf"), scores),
+        scores,
         fn_output_signature=(
             tf.TensorSpec([None], tf.int32),
             tf.TensorSpec([], tf.int32),
         ),
+    )
+
+
+def _number_below(threshold):
+    """Returns the threshold for an operation that drops what is equal to it."""
+    # Next to zero comes a number that operations may take for zero.
+    return tf.minimum(
+        tf.math.nextafter(threshold, -float("inf")),
+        threshold - np.finfo(np.float32).tiny,
     )

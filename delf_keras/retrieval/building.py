@@ -97,7 +97,7 @@ def build_index(
             extractor, names, pca or PcaOptions(), folder, extract
         )
         file = stack.enter_context(
-            open_h5(folder / _features_file(searcher), "a")
+            open_h5(folder / f"features-{searcher.cache_key}.h5", "a")
         )
         known = {*names_h5(file), *sampled}
         missing = [name for name in names if name not in known]
@@ -169,12 +169,6 @@ def _in_space_of(searcher, features):
         descriptors=descriptors.numpy(),
         fingerprint=searcher.fingerprint,
     )
-
-
-def _features_file(searcher):
-    """Names the file of features by all that they depend on."""
-    key = f"{searcher.fingerprint} {searcher.options}".encode()
-    return f"features-{hashlib.sha256(key).hexdigest()[:16]}.h5"
 
 
 def _index(root, named_features, searcher, factory, probes, skipped):

@@ -14,6 +14,7 @@ from delf_keras.visualization.sheet import (
 )
 
 _HEIGHT = 480
+_MAX_WIDTH = 2400
 _MARGIN = 10
 _TITLE_HEIGHT = 26
 _GAP = 8
@@ -54,7 +55,9 @@ def draw_matches(path, image_a, image_b, locations_a, locations_b, *, title=""):
 
 def _matches_sheet(image_a, image_b, locations_a, locations_b, title):
     top = _MARGIN + (_TITLE_HEIGHT if title else 0)
-    pair = Box(_MARGIN, top, pair_width(image_a, image_b, _HEIGHT), _HEIGHT)
+    height = min(_HEIGHT, pair_height(image_a, image_b, _MAX_WIDTH))
+    width = pair_width(image_a, image_b, height)
+    pair = Box(_MARGIN, top, width, height)
     figure, axes = new_sheet(pair.right + _MARGIN, pair.bottom + _MARGIN)
     if title:
         write_text(axes, _MARGIN, _MARGIN, title, size=11, weight="bold")

@@ -21,6 +21,7 @@ from delf_keras.visualization.sheet import (
     place_frame,
     place_image,
     save_sheet,
+    shortened,
     write_text,
 )
 
@@ -187,7 +188,7 @@ def _place_result(axes, cell, rank, result):
 def _place_best(axes, box, query_image, rank, result):
     y = box.top - _HEADING + 6
     _write_name(axes, box.left, y, box.width - 80, rank, result)
-    style = {"size": 7.5, "color": FAINT_INK, "ha": "right"}
+    style = {"size": _TYPE, "color": FAINT_INK, "ha": "right"}
     inliers = _counted(result.num_inliers, "inlier")
     write_text(axes, box.right, y, inliers, **style)
     place_pair(
@@ -209,7 +210,7 @@ def _write_name(axes, x, y, width, rank, result):
     """Writes rank and title, and returns where the title begins."""
     write_text(axes, x, y, f"{rank}", size=_TYPE, weight="bold")
     indent = (0.7 * len(f"{rank}") + 0.4) * _TYPE * POINT
-    title = _shortened(result.title, width - indent)
+    title = shortened(result.title, width - indent, _TYPE)
     write_text(axes, x + indent, y, title, size=_TYPE)
     return x + indent
 
@@ -225,16 +226,3 @@ def _details(result):
 
 def _counted(count, noun):
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def _shortened(title, width):
-    """Cuts the middle out of a title that is too long for its place.
-
-    Names of photographs differ at their ends, so both are kept.
-    """
-    # A letter is about 0.6 times as wide as the type is high.
-    room = max(3, int(width / (0.6 * _TYPE * POINT)))
-    if len(title) <= room:
-        return title
-    tail = (room - 1) // 2
-    return f"{title[: room - 1 - tail]}…{title[len(title) - tail :]}"

@@ -111,8 +111,8 @@ def new_sheet(width, height):
 
 
 def place_image(axes, image, box):
-    """Draws a photograph so that it fills a box, and returns its artist."""
-    return axes.imshow(image, extent=box.extent, aspect="auto")
+    """Draws a photograph so that it fills a box."""
+    axes.imshow(image, extent=box.extent, aspect="auto")
 
 
 def place_frame(axes, box, *, edgecolor="none", facecolor="none", **style):
@@ -142,9 +142,41 @@ def write_text(axes, x, y, text, **style):
         **style: Properties of a `matplotlib.text.Text`.
     """
     style = {"size": 8, "color": INK, "va": "top", **style}
-    # Names of files may hold control characters and bytes that are no text.
-    text = "".join(c if c.isprintable() else "\ufffd" for c in text)
-    axes.text(x, y, text, parse_math=False, **style)
+    axes.text(x, y, _printable(text), parse_math=False, **style)
+
+
+def shortened(text, width, size):
+    """Cuts as much out of the middle of a text as it takes to fit a width.
+
+    Names of photographs differ at their ends, so both are kept.
+
+    Args:
+        text: str.
+        width: float. Units of the sheet.
+        size: float. Points.
+
+    Returns:
+        The text, with an ellipsis for what was cut out.
+    """
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(size=size)
+    for kept in range(len(text), -1, -1):
+        tail = kept // 2
+        middle = "…" if kept < len(text) else ""
+        short = text[: kept - tail] + middle + text[len(text) - tail :]
+        points, _, _ = text_to_path.get_text_width_height_descent(
+            _printable(short), font, ismath=False
+        )
+        if points * POINT <= width:
+            return short
+    return "…"
+
+
+def _printable(text):
+    """Replaces control characters and bytes that are no text."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def save_sheet(figure, path):
@@ -221,12 +253,12 @@ def checked_matches(names, locations_a, locations_b):
     ends = []
     for name, locations in zip(names, (locations_a, locations_b), strict=True):
         end = np.asarray(locations, np.float64)
-        if end.size == 0:
+        if end.size == 0:  # An empty list has no second axis.
             end = end.reshape(0, 2)
         if end.ndim != 2 or end.shape[1] != 2 or not np.isfinite(end).all():
             raise ValueError(
                 f"{name} must be finite (y, x) pairs of shape [M, 2]. "
-                f"Received: {name}={locations!r}"
+                f"Received: {name}={end!r}"
             )
         ends.append(end)
     if len(ends[0]) != len(ends[1]):

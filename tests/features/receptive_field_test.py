@@ -1,0 +1,127 @@
+"""The receptive field that is derived is the one that gradients see."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from delf_keras.features import pyramid
+from delf_keras.features.receptive_field import ReceptiveField, receptive_field
+from delf_keras.models.resnet import ResNet
+
+
+@pytest.mark.parametrize("stride_placement", ["first", "last"])
+@pytest.mark.parametrize(
+    ("output_block", "output_stride", "expected"),
+    [
+        # The constants of Google's code, which are those of ResNet50.
+        (3, 16, ReceptiveField(291, 16, 145)),
+        (3, 32, ReceptiveField(291, 32, 145)),
+        (4, 32, ReceptiveField(483, 32, 241)),
+    ],
+)
+def test_resnet50(stride_placement, output_block, output_stride, expected):
+    backbone = ResNet(
+        50,
+        stride_placement=stride_placement,
+        output_block=output_block,
+        output_stride=output_stride,
+    )
+    assert receptive_field(backbone.spatial_layers()) == expected
+
+
+def test_resnet101():
+    """17 units more in block 3, of 32 pixels each."""
+    field = receptive_field(ResNet(101).spatial_layers())
+    assert field == ReceptiveField(291 + 17 * 32, 16, 145 + 17 * 16)
+
+
+@pytest.mark.parametrize("depth", [14, 26, 50])
+@pytest.mark.parametrize("stride_placement", ["first", "last"])
+def test_is_symmetric_about_its_centre(depth, stride_placement):
+    backbone = ResNet(depth, stride_placement=stride_placement)
+    field = receptive_field(backbone.spatial_layers())
+    assert field.size == 2 * field.padding + 1
+
+
+def test_kernels_as_numbers_or_pairs():
+    field = receptive_field([(7, 2), ((3, 3), (2, 2)), (1, 1)])
+    assert field == ReceptiveField(7 + 2 * 2, 4, 3 + 2)
+    assert receptive_field([]) == ReceptiveField(1, 1, 0)
+
+
+@pytest.mark.parametrize(("output_stride", "cells"), [(16, 24463), (32, 6143)])
+def test_cells_of_a_photograph(output_stride, cells):
+    """As many features as Google's DELF has on 1024x768 pixels."""
+    backbone = ResNet(output_stride=output_stride)
+    size = tf.constant([768.0, 1024.0])
+    levels = [
+        pyramid.level_size(size, scale).numpy().astype(int)
+        for scale in pyramid.DEFAULT_SCALES
+    ]
+    shapes = [backbone.compute_output_shape((1, *level, 3)) for level in levels]
+
+    assert sum(rows * columns for _, rows, columns, _ in shapes) == cells
+
+
+def seen_pixels(backbone, height, width, cell):
+    """First and last row and column that move a cell, of many images.
+
+    A max pooling passes the gradient to one pixel alone; so it takes some
+    images until every pixel that may be seen is.
+    """
+    images = np.random.default_rng(1).normal(0, 1, (16, height, width, 3))
+    images = tf.constant(images, tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        response = tf.reduce_sum(backbone(images)[:, *cell])
+    gradient = np.abs(tape.gradient(response, images)).sum(axis=(0, 3))
+    rows, columns = np.nonzero(gradient)
+    return rows.min(), rows.max(), columns.min(), columns.max()
+
+
+@pytest.mark.parametrize(
+    ("stride_placement", "output_stride", "height", "width"),
+    [
+        ("first", 16, 160, 191),
+        ("first", 32, 160, 191),
+        ("last", 16, 162, 189),
+        ("last", 32, 162, 189),
+    ],
+)
+def test_a_cell_sees_exactly_its_receptive_field(
+    randomise, stride_placement, output_stride, height, width
+):
+    backbone = ResNet(
+        14,
+        width=8,
+        stride_placement=stride_placement,
+        output_stride=output_stride,
+    )
+    backbone.build((None, None, None, 3))
+    randomise(backbone)
+    field = receptive_field(backbone.spatial_layers())
+    cell = (80 // output_stride, 96 // output_stride)
+    y, x = (field.stride * index for index in cell)
+
+    assert (field.size, field.padding) == (67, 33)
+    assert seen_pixels(backbone, height, width, cell) == (
+        y - field.padding,
+        y + field.padding,
+        x - field.padding,
+        x + field.padding,
+    )
+
+
+def test_even_sides_shift_the_last_layout_by_two_pixels(randomise):
+    """Its "same" pooling pads an even side only at the end, as TF-slim does."""
+    backbone = ResNet(14, width=8, stride_placement="last")
+    backbone.build((None, None, None, 3))
+    randomise(backbone)
+    y, x = 80 + 2, 96 + 2
+
+    assert seen_pixels(backbone, 160, 192, (5, 6)) == (
+        y - 33,
+        y + 33,
+        x - 33,
+        x + 33,
+    )
