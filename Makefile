@@ -31,7 +31,8 @@ format: $(VENV)/dev.stamp
 bench: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/extraction_speed.py --data="$(DATA)/landmarks" \
 	  --weights="$(DATA)/weights/resnet50_imagenet_conv1-4.weights.h5"
-	$(BIN)/python benchmarks/verification_speed.py --data="$(DATA)/landmarks"
+	$(BIN)/python benchmarks/verification_speed.py --data="$(DATA)/landmarks" \
+	  --weights="$(DATA)/weights/resnet50_imagenet_conv1-4.weights.h5"
 	$(BIN)/python benchmarks/retrieval_quality.py --data="$(DATA)/landmarks" \
 	  --weights="$(DATA)/weights/resnet50_imagenet_conv1-4.weights.h5"
 

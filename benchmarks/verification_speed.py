@@ -2,21 +2,18 @@
 
 Compares delf_keras.matching.estimate_transform with the RANSAC of
 scikit-image at 1000 trials, which the original DELF scripts use, on the same
-putative matches of the same pairs of photographs: SIFT, mutual nearest
-neighbours, ratio test. Right pairs show one landmark, wrong pairs do not. Each
-side uses one thread. An inlier is a putative match within 20 pixels of what
-the final transform says, for both.
+putative matches of the same pairs of photographs: those that a search
+verifies. Right pairs show one landmark, wrong pairs do not. Each side uses
+one thread. An inlier is a putative match within 20 pixels of what the final
+transform says, for both.
 
-    python benchmarks/verification_speed.py --data=FOLDER
+    python benchmarks/verification_speed.py --data=landmarks \
+        --weights=resnet50_notop.h5
 
-FOLDER holds jpg/ and a gnd_*.pkl in the layout of Revisited Oxford.
+The folder holds jpg/ and a gnd_*.pkl in the layout of Revisited Oxford.
 """
 
-import functools
 import itertools
-import json
-import os
-import platform
 import statistics
 import time
 import warnings
@@ -24,31 +21,28 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import skimage
 from absl import app, flags
+from recording import record
 from skimage.measure import ransac
 from skimage.transform import AffineTransform
+from tqdm import tqdm
 
-from delf_keras.atomic import atomic_path
+from delf_keras import Extractor
 from delf_keras.evaluation import load_revisited
+from delf_keras.features.pca import to_descriptors
+from delf_keras.features.pca_fitting import PcaOptions, fit_pca_on_features
 from delf_keras.matching import estimate_transform, match_descriptors
+from delf_keras.retrieval import SearchOptions
 
-_DATA = flags.DEFINE_string(
-    "data", None, "Folder with jpg/ and gnd_*.pkl.", required=True
-)
-_JSON = flags.DEFINE_string("json", None, "File to write the figures to.")
-_PAIRS = flags.DEFINE_integer(
-    "pairs", 50, "Number of right pairs, and of wrong ones.", lower_bound=1
-)
-_MAX_IMAGE_SIZE = flags.DEFINE_integer(
-    "max_image_size", 1024, "Longest side of the photographs.", lower_bound=1
-)
-_MAX_RATIO = flags.DEFINE_float(
-    "max_ratio", 0.8, "Ratio test of the putative matches.", 0, 1
-)
+FLAGS = flags.FLAGS
+flags.DEFINE_string("data", None, "Folder with jpg/ and gnd_*.pkl.")
+flags.DEFINE_string("preset", "delf_resnet50_imagenet", "Preset.")
+flags.DEFINE_string("weights", None, "ImageNet weights for the preset.")
+flags.DEFINE_integer("max_image_size", 640, "Pixels of the longer side.")
+flags.DEFINE_integer("pairs", 40, "Right pairs, and as many wrong ones.", 1)
+flags.DEFINE_string("json", None, "File to write the figures to.")
 
 THRESHOLD = 20.0
-FEATURES = 1000
 # A run takes less than the clock of a busy machine wavers by.
 REPEATS = 5
 
@@ -79,33 +73,32 @@ def choose_pairs(truth, count):
     return [right for right, _ in chosen], [wrong for _, wrong in chosen]
 
 
-@functools.cache
-def sift(path, max_image_size):
-    """Returns locations (y, x) and descriptors."""
-    image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-    if image is None:
-        raise FileNotFoundError(f"Expected a photograph. Received: {path}")
-    shrink = max_image_size / max(image.shape)
-    if shrink < 1:
-        image = cv2.resize(
-            image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA
-        )
-    keypoints, descriptors = cv2.SIFT_create(FEATURES).detectAndCompute(
-        image, None
+def extract(folder, names):
+    """Returns the locations (y, x) and descriptors of each photograph."""
+    extractor = Extractor.from_preset(
+        FLAGS.preset,
+        weights=FLAGS.weights,
+        pca=False,
+        max_image_size=FLAGS.max_image_size,
     )
-    if descriptors is None:
-        return np.zeros((0, 2)), np.zeros((0, 128))
-    return np.array([point.pt[::-1] for point in keypoints]), descriptors
+    paths = [folder / "jpg" / f"{name}.jpg" for name in names]
+    results = extractor.extract_each(paths)
+    features = [result for _, result in tqdm(results, "extract", len(paths))]
+    pca = fit_pca_on_features(
+        features, PcaOptions(), extractor.model_fingerprint
+    )
+    return {
+        name: (each.locations, to_descriptors(each.descriptors, pca).numpy())
+        for name, each in zip(names, features, strict=True)
+    }
 
 
-def putative_matches(path_a, path_b):
+def putative_matches(one, other):
     """Returns the matched points (y, x) of both photographs."""
-    locations_a, descriptors_a = sift(path_a, _MAX_IMAGE_SIZE.value)
-    locations_b, descriptors_b = sift(path_b, _MAX_IMAGE_SIZE.value)
-    rows_a, rows_b = match_descriptors(
-        descriptors_a, descriptors_b, max_ratio=_MAX_RATIO.value
+    rows, other_rows = match_descriptors(
+        one[1], other[1], max_distance=SearchOptions().max_distance
     ).indices.T
-    return locations_a[rows_a], locations_b[rows_b]
+    return one[0][rows], other[0][other_rows]
 
 
 def by_delf_keras(a, b):
@@ -180,39 +173,23 @@ def print_table(results):
         print(f"{figure.replace('_', ' '):26}{row}")
 
 
-def write_json(path, results):
-    content = {
-        "max_ratio": _MAX_RATIO.value,
-        "max_image_size": _MAX_IMAGE_SIZE.value,
-        "threshold": THRESHOLD,
-        "results": results,
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "python": platform.python_version(),
-        "opencv": cv2.__version__,
-        "scikit_image": skimage.__version__,
-    }
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n")
-
-
 def main(_):
     cv2.setNumThreads(1)
-    folder = Path(_DATA.value)
-    truths = sorted(folder.glob("gnd_*.pkl"))
-    if len(truths) != 1:
-        raise app.UsageError(f"--data must hold one gnd_*.pkl: {folder}")
-    kinds = choose_pairs(load_revisited(truths[0]), _PAIRS.value)
-    results = {}
-    for kind, pairs in zip(("right", "wrong"), kinds, strict=True):
-        putatives = [
-            putative_matches(*(folder / "jpg" / f"{name}.jpg" for name in pair))
-            for pair in pairs
-        ]
-        results[f"{kind} pairs"] = compare(putatives)
+    folder = Path(FLAGS.data)
+    ground_truth = load_revisited(next(folder.glob("gnd_*.pkl")))
+    right, wrong = choose_pairs(ground_truth, FLAGS.pairs)
+    names = sorted({name for pair in right + wrong for name in pair})
+    features = extract(folder, names)
+    results = {
+        kind: compare(
+            [putative_matches(features[a], features[b]) for a, b in pairs]
+        )
+        for kind, pairs in (("right", right), ("wrong", wrong))
+    }
     print_table(results)
-    if _JSON.value:
-        write_json(_JSON.value, results)
+    record("verification_speed", results, FLAGS.json)
 
 
 if __name__ == "__main__":
+    flags.mark_flag_as_required("data")
     app.run(main)

@@ -94,3 +94,17 @@ def test_folder_is_never_replaced(tmp_path):
 
     assert os.listdir(tmp_path) == ["folder"]
     assert (path / "file.txt").read_text() == "old"
+
+
+def test_empty_folder_is_never_replaced(tmp_path):
+    path = tmp_path / "folder"
+    path.mkdir()
+    with (
+        pytest.raises(FileExistsError, match=f"Received: path={path}"),
+        atomic_path(path) as temporary,
+    ):
+        temporary.mkdir()
+        (temporary / "file.txt").write_text("new")
+
+    assert os.listdir(tmp_path) == ["folder"]
+    assert not list(path.iterdir())

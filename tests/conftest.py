@@ -114,3 +114,60 @@ def make_photograph():
     return lambda height=150, width=200, seed=0: _photograph(
         height, width, seed
     )
+
+
+@pytest.fixture(scope="session")
+def photographs(tmp_path_factory):
+    """A folder of rendered photographs: 4 landmarks and 2 other things."""
+    from delf_keras.datasets.synthetic import write_photographs
+
+    folder = tmp_path_factory.mktemp("photographs")
+    write_photographs(
+        folder,
+        num_landmarks=4,
+        views_per_landmark=1,
+        num_distractors=2,
+        size=(160, 208),
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_extractor(tiny_model):
+    """An `Extractor` of `tiny_model` without PCA, 200 features at most."""
+    from delf_keras.features.extractor import Extractor
+    from delf_keras.features.graph import ExtractionOptions
+
+    return Extractor(
+        tiny_model, options=ExtractionOptions(max_features=200, scales=(1.0,))
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_preset(tiny_extractor, tmp_path_factory):
+    """The folder of the preset of `tiny_extractor`."""
+    folder = tmp_path_factory.mktemp("presets") / "tiny"
+    tiny_extractor.save_to_preset(folder, "A tiny network.")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_report(photographs, tiny_extractor):
+    """The `BuildReport` of an index of `photographs`, with a PCA to 16."""
+    from delf_keras.retrieval import PcaOptions, build_index
+
+    return build_index(photographs, tiny_extractor, pca=PcaOptions(16))
+
+
+@pytest.fixture(scope="session")
+def tiny_index(tiny_report):
+    """An `ImageIndex` of `photographs`."""
+    return tiny_report.index
+
+
+@pytest.fixture(scope="session")
+def tiny_index_folder(tiny_index, tmp_path_factory):
+    """The folder of `tiny_index`, not to be changed."""
+    folder = tmp_path_factory.mktemp("indexes") / "tiny"
+    tiny_index.save(folder)
+    return folder

@@ -23,6 +23,7 @@ import numpy as np
 from absl import flags as absl_flags
 
 from delf_keras import evaluation
+from delf_keras.atomic import atomic_path
 
 
 def define_flags(flags):
@@ -143,8 +144,6 @@ def _percent(value):
 
 
 def _write_json(path, figures):
-    from delf_keras.features.atomic import atomic_path
-
     with atomic_path(path) as temporary:
         text = json.dumps(figures, indent=2, allow_nan=False) + "\n"
         temporary.write_text(text, encoding="utf-8")

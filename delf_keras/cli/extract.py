@@ -16,6 +16,7 @@ from absl import flags as absl_flags
 
 from delf_keras.cli.extraction_flags import (
     define_extraction_flags,
+    define_folder_flags,
     make_extractor,
     usable,
 )
@@ -27,12 +28,7 @@ FORMATS = ("delf", "npz", "h5")
 def define_flags(flags):
     """Defines the flags of this verb."""
     define_extraction_flags(flags)
-    absl_flags.DEFINE_string(
-        "photos", None, "Folder of photographs.", flag_values=flags
-    )
-    absl_flags.DEFINE_string(
-        "output", None, "Folder to write, or file for h5.", flag_values=flags
-    )
+    define_folder_flags(flags, "Folder to write, or file for h5.")
     absl_flags.DEFINE_enum(
         "format", "npz", FORMATS, "Format of the files.", flag_values=flags
     )
@@ -42,7 +38,6 @@ def define_flags(flags):
     absl_flags.DEFINE_bool(
         "overwrite", False, "Whether to extract again.", flag_values=flags
     )
-    absl_flags.mark_flags_as_required(["photos", "output"], flag_values=flags)
 
 
 def run(flags, args):

@@ -71,6 +71,19 @@ def define_extraction_flags(flags, default_preset=None):
     )
 
 
+def define_folder_flags(flags, output):
+    """Defines `--photos` and `--output`, both required.
+
+    Args:
+        flags: `absl.flags.FlagValues`.
+        output: str. What is written.
+    """
+    texts = {"photos": "Folder of photographs.", "output": output}
+    for name, text in texts.items():
+        absl_flags.DEFINE_string(name, None, text, flag_values=flags)
+    absl_flags.mark_flags_as_required(list(texts), flag_values=flags)
+
+
 def make_extractor(flags, **overrides):
     """Makes the `Extractor` that the flags describe.
 

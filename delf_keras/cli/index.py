@@ -17,6 +17,7 @@ from absl import flags as absl_flags
 
 from delf_keras.cli.extraction_flags import (
     define_extraction_flags,
+    define_folder_flags,
     make_extractor,
 )
 from delf_keras.cli.progress import show_progress
@@ -25,12 +26,7 @@ from delf_keras.cli.progress import show_progress
 def define_flags(flags):
     """Defines the flags of this verb."""
     define_extraction_flags(flags)
-    absl_flags.DEFINE_string(
-        "photos", None, "Folder of photographs.", flag_values=flags
-    )
-    absl_flags.DEFINE_string(
-        "output", None, "Index folder to write.", flag_values=flags
-    )
+    define_folder_flags(flags, "Index folder to write.")
     absl_flags.DEFINE_string(
         "factory",
         None,
@@ -54,7 +50,6 @@ def define_flags(flags):
     absl_flags.DEFINE_integer(
         "seed", 0, "Of the sample that it is fitted on.", flag_values=flags
     )
-    absl_flags.mark_flags_as_required(["photos", "output"], flag_values=flags)
 
 
 def run(flags, args):

@@ -18,6 +18,10 @@ VERBS = (
     "demo",
 )
 
+_WITHOUT_TENSORFLOW = ("evaluate",)
+# Verbs that find what an interrupted run has done.
+_RESUMABLE = ("extract", "index")
+
 _USAGE_EXIT_CODE = 2
 _INTERRUPTED_EXIT_CODE = 130
 
@@ -59,10 +63,14 @@ def _run_verb(verb, arguments):
         return 0
     try:
         positional = flags([f"delf-keras {verb}", *arguments])[1:]
+        if verb not in _WITHOUT_TENSORFLOW:
+            _import_tensorflow()
         return module.run(flags, positional)
     except absl_flags.Error as error:
+        # absl gives each flag that is missing a line of its own.
+        problem = " ".join(str(error).split()).rstrip(".")
         print(
-            f"delf-keras {verb}: {error}. Flags: delf-keras {verb} --help",
+            f"delf-keras {verb}: {problem}. Flags: delf-keras {verb} --help",
             file=sys.stderr,
         )
         return _USAGE_EXIT_CODE
@@ -70,12 +78,35 @@ def _run_verb(verb, arguments):
         print(f"delf-keras {verb}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
+        hint = "; the same command goes on from where it was"
         print(
-            f"delf-keras {verb}: interrupted; the same command goes on from "
-            "where it was.",
+            f"delf-keras {verb}: interrupted"
+            f"{hint if verb in _RESUMABLE else ''}.",
             file=sys.stderr,
         )
         return _INTERRUPTED_EXIT_CODE
+
+
+def _import_tensorflow():
+    """Imports TensorFlow without what its libraries write meanwhile.
+
+    They announce oneDNN on stderr, whatever the log level.
+    """
+    if "tensorflow" in sys.modules:
+        return
+    stderr = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        importlib.import_module("tensorflow")
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            'TensorFlow is needed: pip install "delf-keras[tensorflow]", or '
+            f"[cpu]. Received: {error}"
+        ) from error
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
 
 def _module(verb):

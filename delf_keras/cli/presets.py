@@ -6,8 +6,6 @@ A preset is also any folder that `delf-keras fit-pca` or
 `Delf.save_to_preset` wrote.
 """
 
-from delf_keras.models.presets import list_presets
-
 
 def define_flags(flags):
     """Defines no flags."""
@@ -15,6 +13,8 @@ def define_flags(flags):
 
 def run(flags, args):
     """Prints a line for each preset."""
+    from delf_keras.models.presets import list_presets
+
     if args:
         raise ValueError(f"presets takes no arguments. Received: {args}")
     for name, description in list_presets().items():

@@ -31,7 +31,7 @@ def define_flags(flags):
     )
     absl_flags.DEFINE_integer(
         "neighbors",
-        200,
+        300,
         "Nearest descriptors that vote, for each query descriptor.",
         lower_bound=1,
         flag_values=flags,
@@ -94,6 +94,7 @@ def _as_json(result):
         "score": result.score,
         "votes": result.votes,
         "inliers": result.num_inliers,
+        "verified": result.verified,
         "transform": None
         if matches.transform is None
         else matches.transform.tolist(),
@@ -113,6 +114,7 @@ def _draw(path, query, results):
             score=result.score,
             query_locations=result.matches.query_locations,
             image_locations=result.matches.image_locations,
+            verified=result.verified,
         )
         for result in results
         if result.path.is_file()

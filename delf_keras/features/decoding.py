@@ -135,7 +135,8 @@ def read_image(path):
         image = _decode(tf.constant(contents)).numpy()
     except tf.errors.OpError as error:
         raise ImageError(
-            "A photograph is a JPEG, PNG, WebP, GIF or BMP file that is whole. "
+            "A photograph is a JPEG, PNG, GIF, BMP or still WebP file that is "
+            "whole. "
             f"Received: {path} ({_reason(error)})"
         ) from error
     check_image(image, path)

@@ -75,14 +75,7 @@ def extraction_graph(model, pca, options):
         ones, which come first.
     """
     field = receptive_field(model.backbone.spatial_layers())
-    folded = fold_batch_norm(model, PRECISIONS[options.precision])
-
-    # Traced once, called by every level.
-    @tf.function(
-        input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)]
-    )
-    def network(images):
-        return folded(images, training=False)
+    network = _frozen_network(model, PRECISIONS[options.precision])
 
     @tf.function(
         input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)]
@@ -105,15 +98,35 @@ def extraction_graph(model, pca, options):
             "num_features": count,
         }
 
-    concrete = extract.get_concrete_function()
-    frozen = convert_to_constants.convert_variables_to_constants_v2(
-        concrete, lower_control_flow=False
+    return extract
+
+
+def _frozen_network(model, dtype):
+    """Returns a function from float32 images to the outputs of `Delf`."""
+    folded = fold_batch_norm(model, dtype)
+    signature = [tf.TensorSpec([None, None, None, 3], tf.float32)]
+    concrete = tf.function(
+        lambda images: folded(images, training=False), signature
+    ).get_concrete_function()
+    frozen = convert_to_constants.convert_variables_to_constants_v2(concrete)
+
+    # Inlined, every level of the pyramid would be a copy of the network for
+    # TensorFlow to optimize before the first photograph.
+    @tf.function(
+        input_signature=signature, experimental_attributes={"_noinline": True}
     )
-    # Freezing keeps the order of the outputs, and loses their names.
-    names = sorted(concrete.structured_outputs)
-    return lambda images: dict(
-        zip(names, frozen(tf.convert_to_tensor(images)), strict=True)
-    )
+    def network(images):
+        # Freezing keeps the order of the outputs, and loses their structure.
+        return {
+            name: tf.ensure_shape(value, specification.shape)
+            for value, (name, specification) in zip(
+                frozen(images),
+                sorted(concrete.structured_outputs.items()),
+                strict=True,
+            )
+        }
+
+    return network
 
 
 def dense_features(network, images, field, options):

@@ -13,7 +13,7 @@ def find_photographs(folder):
 
     Returns:
         Names relative to the folder, with forward slashes, sorted. Hidden
-        files are left out.
+        files and folders are left out.
 
     Raises:
         FileNotFoundError: if there is no such folder.
@@ -28,7 +28,7 @@ def find_photographs(folder):
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
         if path.suffix.lower() in SUFFIXES
-        and not path.name.startswith(".")
+        and not _is_hidden(path.relative_to(folder))
         and not path.is_dir()
     )
     if not names:
@@ -37,3 +37,7 @@ def find_photographs(folder):
             f"expected. Received: {folder}, which has none"
         )
     return names
+
+
+def _is_hidden(path):
+    return any(part.startswith(".") for part in path.parts)

@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import itertools
 import logging
 import tempfile
 from dataclasses import dataclass, field, replace
@@ -12,7 +11,6 @@ import numpy as np
 
 from delf_keras.features.decoding import ImageError
 from delf_keras.features.files import names_h5, open_h5, read_h5, write_h5
-from delf_keras.features.local_features import LocalFeatures
 from delf_keras.features.pca import load_pca, save_pca, to_descriptors
 from delf_keras.features.pca_fitting import (
     PcaOptions,
@@ -81,38 +79,21 @@ def build_index(
         ValueError: if no photograph could be used.
     """
     root, names = _root_and_names(photographs)
-
-    def extract(names, label):
-        paths = [root / name for name in names]
-        results = extractor.extract_each(paths, batch_size)
-        named = zip(names, (result for _, result in results), strict=True)
-        return progress(named, len(names), label)
-
+    options = pca or PcaOptions()
     with contextlib.ExitStack() as stack:
         if work_folder is None:
             work_folder = stack.enter_context(tempfile.TemporaryDirectory())
-        folder = Path(work_folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        searcher, sampled = _with_pca(
-            extractor, names, pca or PcaOptions(), folder, extract
-        )
-        file = stack.enter_context(
-            open_h5(folder / f"features-{searcher.cache_key}.h5", "a")
-        )
-        known = {*names_h5(file), *sampled}
-        missing = [name for name in names if name not in known]
-        skipped = _write_features(
-            file,
-            searcher,
-            itertools.chain(sampled.items(), extract(missing, "extract")),
-        )
-        indexed = [name for name in names if name not in skipped]
-        named_features = [(name, read_h5(file, name)) for name in indexed]
+        work = _Work(Path(work_folder), root, names, batch_size, progress)
+        searcher = extractor
+        if extractor.pca is None and options.dimension:
+            searcher = _with_pca(extractor, options, work)
+        work.extract(searcher, names, "extract")
+        named_features = work.read(searcher, names)
     return BuildReport(
-        _index(root, named_features, searcher, factory, probes, skipped),
-        skipped,
-        copies=_copies(root, indexed),
-        extracted=len(sampled) + len(missing),
+        _index(root, named_features, searcher, factory, probes, work.skipped),
+        work.skipped,
+        copies=_copies(root, [name for name, _ in named_features]),
+        extracted=work.extracted,
     )
 
 
@@ -123,52 +104,99 @@ def _root_and_names(photographs):
     return Path("/"), [path[1:] for path in dict.fromkeys(paths)]
 
 
-def _with_pca(extractor, names, options, folder, extract):
-    """Returns the extractor with a PCA, and what that was fitted on.
+class _Work:
+    """What a build has extracted so far, in files of its work folder.
 
-    The latter is a dict of name to features without PCA, or `ImageError`.
+    A file is named by all that its content depends on, so that none is taken
+    for another's.
+
+    Args:
+        folder: `Path`.
+        root: `Path` that names are relative to.
+        names: list of str. The photographs.
+        batch_size: See `build_index`.
+        progress: See `build_index`.
     """
-    if extractor.pca is not None or not options.dimension:
-        return extractor, {}
-    path = folder / (
-        f"pca-{extractor.model_fingerprint}-{options.dimension}"
-        f"{'-whitened' if options.whiten else ''}.npz"
-    )
-    if path.is_file():
-        return extractor.with_pca(load_pca(path)), {}
-    sampled = dict(extract(sample_photographs(names, options), "fit PCA"))
-    features = [
-        each for each in sampled.values() if isinstance(each, LocalFeatures)
-    ]
-    if not features:
-        return extractor, sampled
-    pca = fit_pca_on_features(features, options, extractor.model_fingerprint)
-    save_pca(path, pca)
-    return extractor.with_pca(pca), sampled
+
+    def __init__(self, folder, root, names, batch_size, progress):
+        self.names = names
+        self.skipped = {}
+        self.extracted = 0
+        self._folder = folder
+        self._root = root
+        self._batch_size = batch_size
+        self._progress = progress
+
+    def path(self, label, suffix, *key):
+        """Returns the `Path` of the file for a key."""
+        text = " ".join(map(str, (self._root, *key)))
+        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+        return self._folder / f"{label}-{digest}{suffix}"
+
+    def extract(self, extractor, names, label):
+        """Extracts what is missing of the features of photographs."""
+        with self._open(extractor) as file:
+            known = {*names_h5(file), *self.skipped}
+            missing = [name for name in names if name not in known]
+            self.extracted += len(missing)
+            results = extractor.extract_each(
+                [self._root / name for name in missing], self._batch_size
+            )
+            results = self._progress(results, len(missing), label)
+            for name, (_, result) in zip(missing, results, strict=True):
+                if isinstance(result, ImageError):
+                    logger.warning("Skipped: %s", result)
+                    self.skipped[name] = str(result)
+                else:
+                    write_h5(file, name, result)
+
+    def read(self, extractor, names):
+        """Returns (name, `LocalFeatures`) of what was not skipped."""
+        with self._open(extractor) as file:
+            return [
+                (name, read_h5(file, name))
+                for name in names
+                if name not in self.skipped
+            ]
+
+    def project(self, extractor, searcher):
+        """Turns features without PCA into those of an extractor with one."""
+        with self._open(extractor) as source, self._open(searcher) as target:
+            for name in sorted({*names_h5(source)} - {*names_h5(target)}):
+                features = read_h5(source, name)
+                descriptors = to_descriptors(features.descriptors, searcher.pca)
+                features = replace(
+                    features,
+                    descriptors=descriptors.numpy(),
+                    fingerprint=searcher.fingerprint,
+                )
+                write_h5(target, name, features)
+        # They are many times as large as those with PCA.
+        self._features_path(extractor).unlink()
+
+    def _open(self, extractor):
+        return open_h5(self._features_path(extractor), "a")
+
+    def _features_path(self, extractor):
+        return self.path("features", ".h5", extractor.cache_key)
 
 
-def _write_features(file, searcher, named_results):
-    """Writes features to a file; returns why others have none, by name."""
-    skipped = {}
-    for name, result in named_results:
-        if isinstance(result, ImageError):
-            logger.warning("Skipped: %s", result)
-            skipped[name] = str(result)
-        else:
-            write_h5(file, name, _in_space_of(searcher, result))
-    return skipped
-
-
-def _in_space_of(searcher, features):
-    """Projects features where they are those of the model without PCA."""
-    if features.fingerprint == searcher.fingerprint:
-        return features
-    descriptors = to_descriptors(features.descriptors, searcher.pca)
-    return replace(
-        features,
-        descriptors=descriptors.numpy(),
-        fingerprint=searcher.fingerprint,
-    )
+def _with_pca(extractor, options, work):
+    """Returns the extractor with a PCA that is fitted on a sample."""
+    path = work.path("pca", ".npz", extractor.cache_key, options)
+    if not path.is_file():
+        sample = sample_photographs(work.names, options)
+        work.extract(extractor, sample, "fit PCA")
+        features = [each for _, each in work.read(extractor, sample)]
+        if not any(map(len, features)):
+            return extractor
+        pca = fit_pca_on_features(
+            features, options, extractor.model_fingerprint
+        )
+        save_pca(path, pca)
+    searcher = extractor.with_pca(load_pca(path))
+    work.project(extractor, searcher)
+    return searcher
 
 
 def _index(root, named_features, searcher, factory, probes, skipped):

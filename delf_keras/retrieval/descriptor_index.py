@@ -79,7 +79,8 @@ class DescriptorIndex:
                 probes or choose_probes(inverted.nlist), inverted.nlist
             )
         if not index.is_trained:
-            index.train(_training_sample(descriptors, inverted, seed))
+            sample = _training_sample(descriptors, inverted, seed)
+            _train(index, sample, factory)
         index.add(np.ascontiguousarray(descriptors, np.float32))
         return cls(index, factory)
 
@@ -132,6 +133,16 @@ def _check_count(count, lists, factory):
         )
 
 
+def _train(index, sample, factory):
+    try:
+        index.train(sample)
+    except RuntimeError as error:
+        raise ValueError(
+            "faiss cannot train the index on these descriptors. Received: "
+            f"{len(sample)} descriptors, factory={factory!r} ({_reason(error)})"
+        ) from error
+
+
 def _training_sample(descriptors, inverted, seed):
     centroids = max(inverted.nlist if inverted else 0, 256)
     limit = _TRAINING_POINTS_PER_CENTROID * centroids
@@ -144,5 +155,6 @@ def _training_sample(descriptors, inverted, seed):
 
 
 def _reason(error):
-    """Returns what faiss says, without its C++ signature."""
-    return str(error).strip().split("\n")[-1].split(": ", 1)[-1]
+    """Returns what faiss says, without its C++ signature and condition."""
+    message = str(error).strip().split("\n")[-1].split(": ", 1)[-1]
+    return message.split(" failed: ", 1)[-1].strip()

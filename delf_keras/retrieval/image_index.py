@@ -20,6 +20,10 @@ from delf_keras.retrieval.reranking import (
 )
 from delf_keras.retrieval.voting import vote
 
+# Of two photographs of different places, one pair in a hundred has as many
+# inliers by chance (benchmarks/retrieval_quality.py's photographs).
+VERIFIED_INLIERS = 20
+
 
 @dataclass(frozen=True, eq=False)
 class SearchResult:
@@ -43,6 +47,11 @@ class SearchResult:
     def num_inliers(self):
         """Number of matches with the query that obey one transform."""
         return len(self.matches)
+
+    @property
+    def verified(self):
+        """Whether the inliers are more than chance would give."""
+        return self.num_inliers >= VERIFIED_INLIERS
 
 
 @dataclass(frozen=True, eq=False)

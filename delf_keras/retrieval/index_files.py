@@ -35,8 +35,8 @@ def save_index(index, folder):
             "num_descriptors": len(index.descriptor_index),
             "extraction": asdict(index.extraction),
             "file_sizes": {
-                file.name: file.stat().st_size
-                for file in sorted(temporary.iterdir())
+                file.relative_to(temporary).as_posix(): file.stat().st_size
+                for file in sorted(temporary.rglob("*"))
                 if file.is_file()
             },
         }
@@ -47,6 +47,7 @@ def load_index(cls, folder):
     """Opens an `ImageIndex`; see `ImageIndex.load`."""
     manifest = _read_manifest(folder)
     try:
+        _check_files(folder, manifest["file_sizes"])
         index = cls(
             extractor_source=folder / PRESET_FOLDER,
             fingerprint=manifest["fingerprint"],
@@ -57,17 +58,12 @@ def load_index(cls, folder):
             ),
             extraction=ExtractionOptions(**manifest["extraction"]),
         )
-    except (ValueError, KeyError, TypeError, OSError) as error:
+        _check_counts(index, manifest)
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         raise ValueError(
             f"The index is damaged: build it again. Received: {folder} "
             f"({error})"
         ) from error
-    counts = len(index), len(index.descriptor_index)
-    if counts != (manifest["num_images"], manifest["num_descriptors"]):
-        raise ValueError(
-            "The index is damaged: build it again. Received: "
-            f"{folder} with (images, descriptors) of {counts}"
-        )
     return index
 
 
@@ -81,7 +77,6 @@ def _read_manifest(folder):
     try:
         manifest = json.loads(path.read_text())
         version = manifest["format_version"]
-        file_sizes = manifest["file_sizes"]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"The manifest of an index is expected. Received: {path} ({error})"
@@ -91,12 +86,21 @@ def _read_manifest(folder):
             f"This version reads index format {FORMAT_VERSION}. "
             f"Received: format {version} in {folder}"
         )
+    return manifest
+
+
+def _check_files(folder, file_sizes):
     for name, size in file_sizes.items():
         file = folder / name
-        received = file.stat().st_size if file.is_file() else None
-        if received != size:
+        if not file.is_file():
+            raise ValueError(f"{name} is missing")
+        if file.stat().st_size != size:
             raise ValueError(
-                f"The index is damaged: {name} must have {size} bytes. "
-                f"Received: {received} bytes in {folder}"
+                f"{name} has {file.stat().st_size} bytes instead of {size}"
             )
-    return manifest
+
+
+def _check_counts(index, manifest):
+    counts = len(index), len(index.descriptor_index)
+    if counts != (manifest["num_images"], manifest["num_descriptors"]):
+        raise ValueError(f"it has {counts[0]} images, {counts[1]} descriptors")

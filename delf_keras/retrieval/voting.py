@@ -14,7 +14,8 @@ def vote(distances, image_ids, num_images):
     the nearest descriptor of that image. The vote weighs the margin by which
     this descriptor is more similar than the farthest neighbour, to the power
     `MARGIN_POWER`: a query descriptor whose neighbours are all about equally
-    near, like a patch of foliage, says little about any image.
+    near, like a patch of foliage, says little about any image. Where that is
+    so of all of them, as with a single neighbour each, every vote weighs 1.
 
     Args:
         distances: float32 `[N, K]`. Squared distances between unit vectors,
@@ -33,6 +34,8 @@ def vote(distances, image_ids, num_images):
     farthest = np.max(distances, axis=1, where=found, initial=0.0)
     margins = np.where(found, (farthest[:, None] - distances) / 2.0, 0.0)
     weights = np.maximum(margins, 0.0) ** MARGIN_POWER
+    if not weights.any():
+        weights = found.astype(np.float64)
 
     rows, columns = np.nonzero(found)
     votes = rows * num_images + image_ids[rows, columns]

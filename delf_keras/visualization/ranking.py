@@ -43,7 +43,7 @@ _CELL_COLOR = "#f2f2f2"
 
 @dataclass(frozen=True, eq=False)
 class RankedImage:
-    """One photograph that a search found; verified if it has inliers.
+    """One photograph that a search found.
 
     Attributes:
         image: uint8 `[H, W, 3]`, RGB.
@@ -52,6 +52,8 @@ class RankedImage:
             (y, x) in pixels.
         image_locations: float64 `[M, 2]`. Where they are in `image`.
         score: float that it was ranked by; `None` is not written.
+        verified: bool. Whether the inliers are enough to believe that both
+            show one place. Without inliers a photograph is never verified.
     """
 
     image: np.ndarray
@@ -59,6 +61,7 @@ class RankedImage:
     query_locations: np.ndarray = ()
     image_locations: np.ndarray = ()
     score: float | None = None
+    verified: bool = True
 
     def __post_init__(self):
         check_photograph("image", self.image)
@@ -68,6 +71,8 @@ class RankedImage:
         )
         for name, end in zip(names, ends, strict=True):
             object.__setattr__(self, name, end)
+        verified = self.verified and self.num_inliers > 0
+        object.__setattr__(self, "verified", verified)
 
     @property
     def num_inliers(self):
@@ -105,7 +110,7 @@ def draw_ranking(path, query_image, results, *, columns=5):
 
 def _ranking_sheet(query_image, results, columns):
     ranked = list(enumerate(results, start=1))
-    verified = [(rank, result) for rank, result in ranked if result.num_inliers]
+    verified = [(rank, result) for rank, result in ranked if result.verified]
     query, cells, bottom = _top_layout(query_image, len(ranked), columns)
     best = verified[:_NUM_PAIRS]
     pairs = _pair_layout(query_image, [r.image for _, r in best], bottom)
@@ -176,7 +181,7 @@ def _pair_layout(query_image, images, top):
 
 
 def _place_result(axes, cell, rank, result):
-    color = _VERIFIED if result.num_inliers else _UNVERIFIED
+    color = _VERIFIED if result.verified else _UNVERIFIED
     place_frame(axes, cell, facecolor=_CELL_COLOR, zorder=-1)
     place_image(axes, result.image, cell.fit(result.image))
     place_frame(axes, cell, edgecolor=color, linewidth=2)

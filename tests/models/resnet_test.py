@@ -40,23 +40,21 @@ def relative_difference(received, expected):
     ("output_block", "output_stride", "channels"),
     [(3, 16, 64), (3, 32, 64), (4, 32, 128)],
 )
-@pytest.mark.parametrize(
-    "size", [(64, 96), (65, 97), (63, 31), (33, 50), (1, 2)]
-)
 def test_output_shape(
-    make_resnet, stride_placement, output_block, output_stride, channels, size
+    make_resnet, stride_placement, output_block, output_stride, channels
 ):
     model = make_resnet(
         stride_placement=stride_placement,
         output_block=output_block,
         output_stride=output_stride,
     )
-    rows_columns = (math.ceil(side / output_stride) for side in size)
-    expected = (2, *rows_columns, channels)
-
-    assert model(random_images(2, *size)).shape == expected
-    assert model.compute_output_shape((2, *size, 3)) == expected
     assert model.channels == channels
+    for size in ((64, 96), (65, 97), (63, 31), (33, 50), (1, 2)):
+        rows_columns = (math.ceil(side / output_stride) for side in size)
+        expected = (2, *rows_columns, channels)
+
+        assert model(random_images(2, *size)).shape == expected
+        assert model.compute_output_shape((2, *size, 3)) == expected
 
 
 def test_output_shape_of_unknown_size():
@@ -175,9 +173,8 @@ def test_last_layout_equals_plain_operations(
 
 
 @pytest.mark.parametrize("stride_placement", LAYOUTS)
-@pytest.mark.parametrize("size", [(97, 130), (96, 64)])
 def test_stride_32_is_every_second_cell_of_stride_16(
-    make_resnet, stride_placement, size
+    make_resnet, stride_placement
 ):
     fine, coarse = (
         make_resnet(
@@ -185,10 +182,11 @@ def test_stride_32_is_every_second_cell_of_stride_16(
         )
         for stride in (16, 32)
     )
-    images = random_images(1, *size)
-    expected = np.asarray(fine(images))[:, ::2, ::2]
+    for size in ((97, 130), (96, 64)):
+        images = random_images(1, *size)
+        expected = np.asarray(fine(images))[:, ::2, ::2]
 
-    assert relative_difference(coarse(images), expected) < 1e-5
+        assert relative_difference(coarse(images), expected) < 1e-5
 
 
 @pytest.mark.parametrize("stride_placement", LAYOUTS)

@@ -187,3 +187,10 @@ def test_wrong_arguments_are_refused(tmp_path):
     with pytest.raises(ValueError, match="must end in"):
         draw_ranking(tmp_path / "search.svg", QUERY, [])
     assert not list(tmp_path.iterdir())
+
+
+def test_few_inliers_can_be_left_unverified():
+    ends = [[1.0, 2.0]], [[3.0, 4.0]]
+    assert RankedImage(QUERY, "a.jpg", *ends).verified
+    assert not RankedImage(QUERY, "a.jpg", *ends, verified=False).verified
+    assert not RankedImage(QUERY, "a.jpg").verified
