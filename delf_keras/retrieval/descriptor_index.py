@@ -78,6 +78,10 @@ class DescriptorIndex:
             inverted.nprobe = min(
                 probes or choose_probes(inverted.nlist), inverted.nlist
             )
+        for part in (index, inverted):
+            # Most of the training, for Hamming distances that nobody asks for.
+            if hasattr(part, "do_polysemous_training"):
+                part.do_polysemous_training = False
         if not index.is_trained:
             sample = _training_sample(descriptors, inverted, seed)
             _train(index, sample, factory)
@@ -92,8 +96,9 @@ class DescriptorIndex:
             neighbors: int. How many to find for each.
 
         Returns:
-            A pair of float32 `[N, neighbors]` squared distances, rising, and
-            int64 `[N, neighbors]` rows; -1 where fewer were found.
+            A pair of float32 `[N, K]` squared distances, rising, and int64
+            `[N, K]` rows; -1 where fewer were found. K is `neighbors`, or the
+            number of descriptors where that is less.
         """
         return self._index.search(
             np.ascontiguousarray(descriptors, np.float32),
@@ -122,7 +127,9 @@ class DescriptorIndex:
 
 
 def _inverted_file(index):
-    return faiss.try_extract_index_ivf(index)
+    """Returns the part of an index that has inverted lists, or None."""
+    inverted = faiss.try_extract_index_ivf(index)
+    return inverted and faiss.downcast_index(inverted)
 
 
 def _check_count(count, lists, factory):

@@ -117,6 +117,7 @@ def test_precision_reaches_the_default_backbone():
     assert model.backbone.compute_dtype == "bfloat16"
 
 
+@pytest.mark.tf_only
 def test_gradients_reach_the_weights(make_model, make_photograph):
     """The trainable weights are those of a convolution or a batch norm."""
     import tensorflow as tf

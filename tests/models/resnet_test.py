@@ -5,7 +5,6 @@ import math
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from delf_keras.models.imagenet import load_imagenet_weights
 from delf_keras.models.resnet import ResNet
@@ -116,6 +115,7 @@ def reference_last(weights, images, units, output_stride):
 
     Its units subsample where the next layer would, at the end of a block.
     """
+    import tensorflow as tf
 
     def convolution(x, name, strides=1):
         kernel = weights[f"{name}_conv/kernel"]
@@ -149,6 +149,7 @@ def reference_last(weights, images, units, output_stride):
     return x.numpy()
 
 
+@pytest.mark.tf_only
 @pytest.mark.parametrize(
     ("depth", "units", "output_stride"), [(26, 2, 16), (26, 2, 32), (14, 1, 16)]
 )

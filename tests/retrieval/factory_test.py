@@ -24,7 +24,8 @@ COUNTS = [
 
 
 def inverted_file(factory, dimension=40):
-    return faiss.extract_index_ivf(faiss.index_factory(dimension, factory))
+    index = faiss.index_factory(dimension, factory)
+    return faiss.downcast_index(faiss.extract_index_ivf(index))
 
 
 @pytest.mark.parametrize("count", [0, 1, 780, EXACT_LIMIT])
