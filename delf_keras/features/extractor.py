@@ -89,9 +89,10 @@ class Extractor:
             `Extractor`.
         """
         found = presets.find_preset(preset)
-        model = presets.load_model(preset, weights)
+        model = presets.load_model(found, weights)
         if pca is True:
-            pca = load_pca(found.pca_file) if found.pca_file else None
+            pca_file = found.file(presets.PCA_FILE)
+            pca = load_pca(pca_file) if pca_file else None
         if score_threshold is None:
             score_threshold = found.info.get("score_threshold", 0.0)
         return cls(

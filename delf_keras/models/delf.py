@@ -120,7 +120,8 @@ class Delf(keras.Model):
         """
         from delf_keras.models import presets
 
-        return presets.load_model(preset, weights, dtype)
+        found = presets.find_preset(preset)
+        return presets.load_model(found, weights, dtype)
 
     def save_to_preset(self, folder, description=""):
         """Writes the model as a preset folder.

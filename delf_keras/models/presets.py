@@ -59,11 +59,23 @@ class Preset:
     info: dict = field(default_factory=dict)
     folder: Path | None = None
 
-    @property
-    def pca_file(self):
-        """`Path` of the PCA, or None where the preset has none."""
-        path = self.folder and self.folder / PCA_FILE
-        return path if path and path.is_file() else None
+    def file(self, name):
+        """Returns the `Path` of a file of the folder, None where it has none.
+
+        Raises:
+            ValueError: if the file is not the one that was saved.
+        """
+        path = self.folder and self.folder / name
+        if not path or not path.is_file():
+            return None
+        expected = self.info.get("sha256", {}).get(name)
+        received = file_sha256(path)
+        if expected != received:
+            raise ValueError(
+                f"{path} is damaged or was replaced: its sha256 must be "
+                f"{expected}. Received: {received}"
+            )
+        return path
 
 
 def list_presets():
@@ -146,8 +158,7 @@ def _download(url):
 
 
 def load_model(preset, weights=None, dtype=None):
-    """Makes the model of a preset; see `Delf.from_preset`."""
-    preset = find_preset(preset)
+    """Makes the model of a `Preset`; see `Delf.from_preset`."""
     if preset.folder is None:
         backbone = ResNet(depth=preset.info["depth"], dtype=dtype)
         model = Delf(backbone, dtype=dtype, name=preset.name)
@@ -169,13 +180,7 @@ def _load_folder(preset, dtype):
     config = _read_json(folder / CONFIG_FILE)
     if dtype is not None:
         config = _with_dtype(config, keras.dtype_policies.get(dtype))
-    expected = preset.info.get("sha256", {}).get(WEIGHTS_FILE)
-    received = file_sha256(folder / WEIGHTS_FILE)
-    if expected != received:
-        raise ValueError(
-            f"{folder / WEIGHTS_FILE} is damaged or was replaced: its sha256 "
-            f"must be {expected}. Received: {received}"
-        )
+    weights = preset.file(WEIGHTS_FILE)
     try:
         model = keras.saving.deserialize_keras_object(config)
     except (TypeError, KeyError, AttributeError) as error:
@@ -183,7 +188,7 @@ def _load_folder(preset, dtype):
             f"{folder / CONFIG_FILE} does not describe a model. "
             f"Received: {error}"
         ) from error
-    model.load_weights(folder / WEIGHTS_FILE)
+    model.load_weights(weights)
     return model
 
 

@@ -65,15 +65,19 @@ def test_files_of_a_preset(saved):
     assert names == {"config.json", "model.weights.h5", "preset.json"}
     assert found.name == "tiny" and found.folder == saved
     assert found.info["description"] == "A tiny model."
-    assert found.pca_file is None
+    assert found.file(presets.PCA_FILE) is None
 
 
 def test_pca_is_found(tmp_path, tiny_model):
     presets.save_model(tiny_model, tmp_path / "a", {}, {"mean": np.zeros(3)})
     found = presets.find_preset(tmp_path / "a")
 
-    assert found.pca_file == tmp_path / "a/pca.npz"
+    assert found.file(presets.PCA_FILE) == tmp_path / "a/pca.npz"
     assert set(found.info["sha256"]) == {"model.weights.h5", "pca.npz"}
+
+    np.savez(tmp_path / "a/pca.npz", mean=np.ones(3))
+    with pytest.raises(ValueError, match="pca.npz is damaged"):
+        found.file(presets.PCA_FILE)
 
 
 def test_dtype_is_that_of_the_caller(saved, tiny_model):
