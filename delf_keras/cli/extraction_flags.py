@@ -1,6 +1,7 @@
 """Flags and steps of every verb that extracts features."""
 
 import logging
+import math
 
 from absl import flags as absl_flags
 
@@ -55,6 +56,12 @@ def define_extraction_flags(flags, default_preset=None):
         "if not given.",
         flag_values=flags,
     )
+    absl_flags.register_validator(
+        "scales",
+        _are_numbers,
+        "Numbers with commas between them are expected",
+        flag_values=flags,
+    )
     absl_flags.DEFINE_enum(
         "precision",
         "float32",
@@ -69,6 +76,13 @@ def define_extraction_flags(flags, default_preset=None):
         lower_bound=1,
         flag_values=flags,
     )
+
+
+def _are_numbers(values):
+    try:
+        return all(map(math.isfinite, map(float, values or ())))
+    except ValueError:
+        return False
 
 
 def define_folder_flags(flags, output):

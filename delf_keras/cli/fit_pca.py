@@ -57,9 +57,9 @@ def run(flags, args):
         [Path(flags.photos) / name for name in names], flags.batch_size
     )
     features = list(usable(show_progress(results, len(names), "extract")))
-    if not features:
+    if not any(map(len, features)):
         raise ValueError(
-            "A PCA is fitted on photographs that can be used. "
+            "A PCA is fitted on photographs with features. "
             f"Received: {flags.photos}, which has none"
         )
     pca = fit_pca_on_features(features, options, extractor.model_fingerprint)

@@ -67,15 +67,14 @@ def _run_verb(verb, arguments):
             _import_tensorflow()
         return module.run(flags, positional)
     except absl_flags.Error as error:
-        # absl gives each flag that is missing a line of its own.
-        problem = " ".join(str(error).split()).rstrip(".")
+        problem = _in_one_line(error).rstrip(".")
         print(
             f"delf-keras {verb}: {problem}. Flags: delf-keras {verb} --help",
             file=sys.stderr,
         )
         return _USAGE_EXIT_CODE
     except (ValueError, OSError, ImportError) as error:
-        print(f"delf-keras {verb}: {error}", file=sys.stderr)
+        print(f"delf-keras {verb}: {_in_one_line(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         hint = "; the same command goes on from where it was"
@@ -85,6 +84,11 @@ def _run_verb(verb, arguments):
             file=sys.stderr,
         )
         return _INTERRUPTED_EXIT_CODE
+
+
+def _in_one_line(error):
+    """Joins the lines that absl and Keras give some of their messages."""
+    return " ".join(filter(None, map(str.strip, str(error).splitlines())))
 
 
 def _import_tensorflow():

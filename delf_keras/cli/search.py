@@ -61,7 +61,6 @@ def run(flags, args):
     index = ImageIndex.load(flags.index)
     options = SearchOptions(
         neighbors=flags.neighbors,
-        candidates=flags.candidates,
         model=flags.model,
     )
     results = index.search(flags.query, flags.top, options)

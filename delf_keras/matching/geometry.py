@@ -182,10 +182,16 @@ def _least_squares(points_a, points_b, model):
         return None
     if model == "homography":
         return cv2.findHomography(points_a, points_b)[0]
-    sources = np.ones((len(points_a), 3))
-    sources[:, :2] = points_a
+    mean_a, mean_b = points_a.mean(axis=0), points_b.mean(axis=0)
+    centered = points_a - mean_a
+    if _on_a_line(points_a):
+        return None
+    linear = np.linalg.solve(
+        centered.T @ centered, centered.T @ (points_b - mean_b)
+    ).T
     transform = np.eye(3)
-    transform[:2] = np.linalg.lstsq(sources, points_b, rcond=None)[0].T
+    transform[:2, :2] = linear
+    transform[:2, 2] = mean_b - linear @ mean_a
     return transform
 
 
@@ -198,6 +204,8 @@ def _squared_errors(transform, points_a, points_b):
 
 def _apply(transform, points):
     mapped = points @ transform[:, :2].T + transform[:, 2]
+    if not transform[2, :2].any():
+        return mapped[:, :2] / transform[2, 2]
     # A homography may send a point to infinity; it is no inlier then.
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return mapped[:, :2] / mapped[:, 2:]
