@@ -43,6 +43,7 @@ def define_flags(flags):
     }
     for name, text in texts.items():
         absl_flags.DEFINE_string(name, None, text, flag_values=flags)
+    absl_flags.mark_flags_as_required(["gnd", "ranks"], flag_values=flags)
 
 
 def run(flags, args):
@@ -60,9 +61,6 @@ def run(flags, args):
     """
     if args:
         raise ValueError(f"evaluate takes only flags. Received: {args[0]}")
-    for name in ("gnd", "ranks"):
-        if not flags[name].value:
-            raise ValueError(f"--{name} is needed. Received: no --{name}")
     gnd, ranks = Path(flags.gnd), Path(flags.ranks)
     name = flags.name or gnd.resolve().stem.removeprefix("gnd_")
     evaluate = _evaluate_oxford if gnd.is_dir() else _evaluate_revisited

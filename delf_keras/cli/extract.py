@@ -47,14 +47,12 @@ def run(flags, args):
     if args:
         raise ValueError(f"extract takes no arguments. Received: {args}")
     names = find_photographs(flags.photos)
+    extractor = make_extractor(flags, pca=flags.pca)
     opened = _h5_output if flags.format == "h5" else _folder_output
     with opened(flags, names) as (known, write):
         missing = [n for n in names if flags.overwrite or n not in known]
-        extractor = make_extractor(flags, pca=flags.pca) if missing else None
         paths = [Path(flags.photos) / name for name in missing]
-        results = (
-            extractor.extract_each(paths, flags.batch_size) if missing else ()
-        )
+        results = extractor.extract_each(paths, flags.batch_size)
         written = 0
         named = zip(missing, results, strict=True)
         for name, result in show_progress(named, len(missing), "extract"):

@@ -66,7 +66,8 @@ def define_extraction_flags(flags, default_preset=None):
         "precision",
         "float32",
         ["float32", "bfloat16"],
-        "Precision in which the model computes.",
+        "Precision in which the model computes; bfloat16 pays on a GPU and "
+        "on a processor that has instructions for it.",
         flag_values=flags,
     )
     absl_flags.DEFINE_integer(

@@ -61,6 +61,7 @@ def run(flags, args):
     index = ImageIndex.load(flags.index)
     options = SearchOptions(
         neighbors=flags.neighbors,
+        candidates=flags.candidates,
         model=flags.model,
     )
     results = index.search(flags.query, flags.top, options)

@@ -201,7 +201,11 @@ def _with_pca(extractor, options, work):
 
 def _index(root, named_features, searcher, factory, probes, skipped):
     if not any(len(features) for _, features in named_features):
-        reason = next(iter(skipped.values()), "no feature was found")
+        threshold = searcher.options.score_threshold
+        reason = next(
+            iter(skipped.values()),
+            f"no feature has an attention score of at least {threshold:g}",
+        )
         raise ValueError(
             "An index needs at least one photograph with features. Received: "
             f"{len(named_features) + len(skipped)} photographs, none of use; "

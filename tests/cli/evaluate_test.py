@@ -97,12 +97,13 @@ def test_classic_with_json_rankings(classic, tmp_path, capsys):
 
 
 def test_missing_flags_are_named(revisited):
-    with pytest.raises(ValueError, match="--gnd is needed"):
-        _run()
-    with pytest.raises(ValueError, match="--ranks is needed"):
-        _run(f"--gnd={revisited[0]}")
+    gnd, ranks = revisited
+    with pytest.raises(absl_flags.Error, match="--gnd"):
+        _run(f"--ranks={ranks}")
+    with pytest.raises(absl_flags.Error, match="--ranks"):
+        _run(f"--gnd={gnd}")
     with pytest.raises(ValueError, match="only flags. Received: extra"):
-        _run("extra")
+        _run(f"--gnd={gnd}", f"--ranks={ranks}", "extra")
 
 
 def test_missing_files_are_named(revisited, classic, tmp_path):

@@ -111,6 +111,7 @@ def test_json(searched, view):
     mapped = np.c_[query, np.ones(len(query))] @ transform.T
     distances = np.linalg.norm(mapped[:, :2] - image, axis=1)
     assert distances.max() < 20
+    assert best["transform"][2] == [0, 0, 1]
     # The affine map is estimated from cells of 16 pixels.
     centre = transform @ (64, 80, 1)
     np.testing.assert_allclose(centre[:2], SHIFT + (64, 80), atol=8)
@@ -149,10 +150,14 @@ def test_picture_leaves_out_photographs_that_are_gone(
     assert picture.is_file()
 
 
-def test_homography(search, built, view):
-    _, _, inliers, photograph = search(view, "--model=homography")[0]
+def test_homography(search, built, view, tmp_path):
+    file = tmp_path / "results.json"
+    rows = search(view, "--model=homography", f"--json={file}")
+    _, _, inliers, photograph = rows[0]
     assert photograph == str(built.photos / "a.jpg")
     assert inliers >= 20
+    transform = json.loads(file.read_text())["results"][0]["transform"]
+    assert transform[2][:2] != [0, 0]
 
 
 def test_wrong_picture_name(refused, built, view, tmp_path):

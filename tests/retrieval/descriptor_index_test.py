@@ -130,7 +130,12 @@ def test_an_index_that_cannot_be(factory, problem):
     assert "\n" not in message and "faiss::" not in message
 
 
-@pytest.mark.parametrize("factory", ["Flat", "IVF8,PQ4x4", "HNSW8"])
+@pytest.fixture(scope="module")
+def quantized():
+    return DescriptorIndex.build(clustered(700, 0), "IVF8,PQ4x4")
+
+
+@pytest.mark.parametrize("factory", ["Flat", "IVF8,Flat", "HNSW8"])
 def test_loaded_index_finds_the_same(tmp_path, factory):
     descriptors, queries = clustered(700, 0), clustered(30, 1)
     index = DescriptorIndex.build(descriptors, factory, probes=3)
@@ -146,18 +151,18 @@ def test_loaded_index_finds_the_same(tmp_path, factory):
     assert len(loaded) == 700
 
 
-def test_same_descriptors_make_the_same_file(tmp_path):
-    for name in ("a", "b"):
-        index = DescriptorIndex.build(clustered(700, 0), "IVF8,PQ4x4")
-        index.save(tmp_path / name)
+def test_same_descriptors_make_the_same_file(tmp_path, quantized):
+    again = DescriptorIndex.build(clustered(700, 0), "IVF8,PQ4x4")
+    quantized.save(tmp_path / "a")
+    again.save(tmp_path / "b")
 
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 @pytest.mark.parametrize("length", [0, 3, 40, 1000, -1])
-def test_truncated_file(tmp_path, length):
+def test_truncated_file(tmp_path, quantized, length):
     path = tmp_path / "index.faiss"
-    DescriptorIndex.build(clustered(700, 0), "IVF8,PQ4x4").save(path)
+    quantized.save(path)
     path.write_bytes(path.read_bytes()[:length])
 
     with pytest.raises(

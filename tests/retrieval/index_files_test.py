@@ -238,6 +238,20 @@ def test_replaced_network(index_folder, tiny_index, photographs, make_model):
         index.search(photographs / "landmark_00_view_0.jpg")
 
 
+def test_wrong_fingerprint(index_folder, tiny_index, photographs):
+    """Neither the network of the folder nor what it gives is taken."""
+    edit_manifest(index_folder, fingerprint="0123456789abcdef")
+    index = ImageIndex.load(index_folder)
+    query = photographs / "landmark_00_view_0.jpg"
+
+    for each in (query, tiny_index.extractor.extract(query)):
+        with pytest.raises(
+            ValueError,
+            match=f"0123456789abcdef. Received: {tiny_index.fingerprint}",
+        ):
+            index.search(each)
+
+
 def test_arrays_are_mapped(tiny_index_folder):
     """An index may be larger than memory."""
     store = ImageIndex.load(tiny_index_folder).store

@@ -1,0 +1,439 @@
+"""A build skips what is of no use, and goes on where it was interrupted."""
+
+import logging
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from delf_keras.features import pca_fitting
+from delf_keras.features.extractor import Extractor
+from delf_keras.features.graph import ExtractionOptions
+from delf_keras.retrieval import ImageIndex, PcaOptions, build_index
+
+NAMES = [
+    "distractor_00.jpg",
+    "distractor_01.jpg",
+    *(f"landmark_{number:02d}_view_0.jpg" for number in range(4)),
+]
+PCA = PcaOptions(16)
+
+
+@pytest.fixture
+def folder(photographs, tmp_path):
+    """A folder of two photographs, to add others to."""
+    folder = tmp_path / "photographs"
+    (folder / "sub").mkdir(parents=True)
+    shutil.copy(photographs / NAMES[0], folder)
+    shutil.copy(photographs / NAMES[2], folder / "sub")
+    return folder
+
+
+@pytest.fixture
+def two_names():
+    return [NAMES[0], f"sub/{NAMES[2]}"]
+
+
+@pytest.fixture
+def extracted(monkeypatch):
+    """The names of the photographs that are extracted, as they come."""
+    names = []
+    extract_each = Extractor.extract_each
+
+    def counted(self, paths, batch_size=1):
+        for path, result in extract_each(self, paths, batch_size):
+            names.append(Path(path).name)
+            yield path, result
+
+    monkeypatch.setattr(Extractor, "extract_each", counted)
+    return names
+
+
+@pytest.fixture
+def small_sample(monkeypatch):
+    """The PCA is fitted on 3 photographs only."""
+    monkeypatch.setattr(pca_fitting, "_PHOTOGRAPHS", 3)
+
+
+def interrupt_after(count):
+    """A progress bar at which Ctrl-C is pressed after some photographs."""
+    left = count
+
+    def progress(iterable, total, label):
+        nonlocal left
+        for item in iterable:
+            if not left:
+                raise KeyboardInterrupt
+            left -= 1
+            yield item
+
+    return progress
+
+
+def assert_same_index(received, expected):
+    """The same to the last bit."""
+    assert received.fingerprint == expected.fingerprint
+    assert received.store.names == expected.store.names
+    for name in ("sizes", "offsets", "locations", "descriptors"):
+        np.testing.assert_array_equal(
+            getattr(received.store, name), getattr(expected.store, name)
+        )
+
+
+def test_photographs_are_indexed(tiny_report, photographs):
+    index = tiny_report.index
+
+    assert index.store.names == NAMES
+    assert index.store.sizes.tolist() == [[160, 208]] * 6
+    assert index.root == photographs
+    assert index.extractor.pca.dimension == 16
+    assert len(index.descriptor_index) == 6 * 130
+    assert tiny_report.extracted == 6
+    assert tiny_report.skipped == {} and tiny_report.copies == {}
+
+
+def test_descriptors_are_those_of_a_query(tiny_index, photographs):
+    """The photographs that the PCA was fitted on were projected later."""
+    for image, name in enumerate(NAMES):
+        features = tiny_index.extractor.extract(photographs / name)
+        locations, descriptors = tiny_index.store.features_of(image)
+        np.testing.assert_array_equal(locations, features.locations)
+        np.testing.assert_allclose(
+            descriptors, features.descriptors, rtol=0, atol=5e-4
+        )
+
+
+def test_same_build_gives_the_same_index(
+    tiny_index, tiny_extractor, photographs
+):
+    again = build_index(photographs, tiny_extractor, pca=PCA).index
+    assert_same_index(again, tiny_index)
+
+
+def add_bad_files(folder, photograph):
+    """Returns what must be said of each."""
+    content = photograph.read_bytes()
+    (folder / "corrupt.jpg").write_bytes(
+        content[:2] + np.random.default_rng(0).bytes(2000)
+    )
+    (folder / "truncated.jpg").write_bytes(content[: len(content) // 2])
+    (folder / "empty.jpg").touch()
+    (folder / "text.jpg").write_text("This is no photograph.")
+    Image.new("RGB", (1, 1)).save(folder / "sub" / "tiny.png")
+    (folder / "dangling.jpg").symlink_to(folder / "gone.jpg")
+    return {
+        "corrupt.jpg": "file that is whole",
+        "truncated.jpg": "file that is whole",
+        "empty.jpg": "is empty",
+        "text.jpg": "file that is whole",
+        "sub/tiny.png": "at least 10 pixels",
+        "dangling.jpg": "cannot be read",
+    }
+
+
+def test_bad_files_are_skipped(
+    folder, two_names, photographs, tiny_extractor, caplog
+):
+    reasons = add_bad_files(folder, photographs / NAMES[1])
+    report = build_index(folder, tiny_extractor, pca=PCA)
+
+    assert report.index.store.names == two_names
+    assert report.skipped.keys() == reasons.keys()
+    for name, reason in reasons.items():
+        assert reason in report.skipped[name]
+        assert str(folder / name) in report.skipped[name]
+        assert "\n" not in report.skipped[name]
+        assert f"Skipped: {report.skipped[name]}" in caplog.messages
+    assert len(caplog.messages) == len(reasons)
+    # The good ones are as they would have been alone.
+    found = report.index.search(folder / two_names[1])
+    assert found[0].path == folder / two_names[1]
+
+
+def test_unreadable_file_is_skipped(
+    folder, two_names, tiny_extractor, monkeypatch
+):
+    """Access rights do not stop every user, so that they are acted."""
+    read_bytes = Path.read_bytes
+
+    def refuse(path):
+        if path.name == NAMES[0]:
+            raise PermissionError(13, "Permission denied")
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    report = build_index(folder, tiny_extractor, pca=PCA)
+
+    assert report.index.store.names == two_names[1:]
+    assert "Permission denied" in report.skipped[NAMES[0]]
+
+
+def test_copies_are_reported_and_indexed(folder, two_names, tiny_extractor):
+    for copy in ("a copy.jpg", "sub/z copy.jpg"):
+        shutil.copy(folder / two_names[0], folder / copy)
+    report = build_index(folder, tiny_extractor, pca=PCA)
+
+    assert report.copies == {
+        NAMES[0]: "a copy.jpg",
+        "sub/z copy.jpg": "a copy.jpg",
+    }
+    assert len(report.index) == 4
+
+
+def test_nothing_usable(tmp_path, tiny_extractor):
+    """The first of the reasons is given."""
+    (tmp_path / "b.jpg").write_text("This is no photograph.")
+    (tmp_path / "a.jpg").touch()
+    with pytest.raises(
+        ValueError, match="Received: 2 photographs.*is empty.*a.jpg$"
+    ):
+        build_index(tmp_path, tiny_extractor)
+
+
+def test_no_feature_is_strong_enough(folder, tiny_model, caplog):
+    caplog.set_level(logging.ERROR)
+    extractor = Extractor(
+        tiny_model,
+        options=ExtractionOptions(score_threshold=1e9, scales=(1.0,)),
+    )
+    with pytest.raises(
+        ValueError, match="Received: 2 photographs.*no feature was found"
+    ):
+        build_index(folder, extractor)
+
+
+def test_no_photographs(tmp_path, tiny_extractor):
+    with pytest.raises(FileNotFoundError, match="no folder of photographs"):
+        build_index(tmp_path / "absent", tiny_extractor)
+    with pytest.raises(ValueError, match="which has none"):
+        build_index(tmp_path, tiny_extractor)
+    with pytest.raises(ValueError, match="Received: 0 photographs"):
+        build_index([], tiny_extractor)
+
+
+def test_list_of_photographs(photographs, tiny_extractor, tmp_path):
+    """Of any folders, each once; one that is absent is skipped."""
+    shutil.copy(photographs / NAMES[1], tmp_path / "other.jpg")
+    paths = [
+        photographs / NAMES[3],
+        str(tmp_path / "other.jpg"),
+        photographs / NAMES[3],
+        tmp_path / "absent.jpg",
+    ]
+    report = build_index(paths, tiny_extractor, pca=PCA)
+
+    results = report.index.search(tmp_path / "other.jpg")
+    assert [result.path for result in results] == [
+        tmp_path / "other.jpg",
+        photographs / NAMES[3],
+    ]
+    assert len(report.index) == 2
+    (reason,) = report.skipped.values()
+    assert "cannot be read" in reason and "absent.jpg" in reason
+
+
+def test_relative_list_of_photographs(
+    photographs, tiny_extractor, monkeypatch, tmp_path
+):
+    """An index finds its photographs from any folder."""
+    monkeypatch.chdir(photographs)
+    index = build_index([NAMES[3]], tiny_extractor, pca=PCA).index
+    monkeypatch.chdir(tmp_path)
+
+    assert index.search(photographs / NAMES[3])[0].path.is_file()
+
+
+def test_without_pca(folder, tiny_extractor):
+    index = build_index(folder, tiny_extractor, pca=PcaOptions(0)).index
+
+    assert index.fingerprint == tiny_extractor.fingerprint
+    assert index.descriptor_index.dimension == 128
+
+
+def test_pca_of_the_extractor_is_used(folder, tiny_index):
+    index = build_index(folder, tiny_index.extractor, pca=PcaOptions(8)).index
+
+    assert index.fingerprint == tiny_index.fingerprint
+    assert index.descriptor_index.dimension == 16
+
+
+def test_index_build_gives_the_index_and_logs(
+    folder, two_names, tiny_extractor, caplog
+):
+    (folder / "empty.jpg").touch()
+    index = ImageIndex.build(folder, tiny_extractor, pca=PCA)
+
+    assert index.store.names == two_names
+    assert "empty.jpg" in caplog.text
+
+
+def test_batches_give_the_same(folder, tiny_extractor):
+    one, two = (
+        build_index(folder, tiny_extractor, pca=PcaOptions(0), batch_size=size)
+        for size in (1, 2)
+    )
+    np.testing.assert_allclose(
+        one.index.store.descriptors.astype(np.float32),
+        two.index.store.descriptors.astype(np.float32),
+        atol=1e-3,
+    )
+
+
+def test_progress_is_shown(folder, tiny_extractor, small_sample, photographs):
+    shown = []
+
+    def progress(iterable, total, label):
+        items = list(iterable)
+        shown.append((label, total, len(items)))
+        return items
+
+    build_index(photographs, tiny_extractor, pca=PCA, progress=progress)
+    assert shown == [("fit PCA", 3, 3), ("extract", 3, 3)]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(photographs, tiny_extractor):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pca_fitting, "_PHOTOGRAPHS", 3)
+        return build_index(photographs, tiny_extractor, pca=PCA).index
+
+
+@pytest.mark.parametrize("count", [0, 2, 4])
+def test_interrupted_build_goes_on(
+    photographs, tiny_extractor, uninterrupted, small_sample, tmp_path, count
+):
+    """During the fit of the PCA, where 3 are extracted, and after it."""
+    with pytest.raises(KeyboardInterrupt):
+        build_index(
+            photographs,
+            tiny_extractor,
+            pca=PCA,
+            work_folder=tmp_path,
+            progress=interrupt_after(count),
+        )
+    report = build_index(
+        photographs, tiny_extractor, pca=PCA, work_folder=tmp_path
+    )
+
+    assert report.extracted == 6 - count
+    assert_same_index(report.index, uninterrupted)
+
+
+def test_many_interruptions(
+    photographs, tiny_extractor, uninterrupted, small_sample, tmp_path
+):
+    """One photograph further each time."""
+    for _ in range(6):
+        with pytest.raises(KeyboardInterrupt):
+            build_index(
+                photographs,
+                tiny_extractor,
+                pca=PCA,
+                work_folder=tmp_path,
+                progress=interrupt_after(1),
+            )
+            raise KeyboardInterrupt
+    report = build_index(
+        photographs, tiny_extractor, pca=PCA, work_folder=tmp_path
+    )
+
+    assert report.extracted == 0
+    assert_same_index(report.index, uninterrupted)
+
+
+def test_failed_projection_goes_on(
+    photographs, tiny_extractor, tiny_index, tmp_path, monkeypatch
+):
+    """A disk that is full when the PCA is fitted costs no extraction."""
+    from delf_keras.retrieval import building
+
+    def fail(*args):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(building, "to_descriptors", fail)
+        with pytest.raises(OSError, match="No space left"):
+            build_index(
+                photographs, tiny_extractor, pca=PCA, work_folder=tmp_path
+            )
+    report = build_index(
+        photographs, tiny_extractor, pca=PCA, work_folder=tmp_path
+    )
+
+    assert report.extracted == 0
+    assert_same_index(report.index, tiny_index)
+
+
+def test_finished_work_is_kept(folder, tiny_extractor, tmp_path, extracted):
+    """But not the large features without PCA."""
+    work = tmp_path / "work"
+    for expected in (2, 0):
+        report = build_index(folder, tiny_extractor, pca=PCA, work_folder=work)
+        assert report.extracted == len(extracted) == expected
+        extracted.clear()
+
+    assert [path.name.split("-")[0] for path in sorted(work.iterdir())] == [
+        "features",
+        "pca",
+    ]
+
+
+def test_only_new_photographs_are_extracted(
+    folder, photographs, tiny_extractor, tmp_path, extracted
+):
+    """And one that was skipped is tried again."""
+    (folder / "late.jpg").touch()
+    work = tmp_path / "work"
+    build_index(folder, tiny_extractor, pca=PCA, work_folder=work)
+    extracted.clear()
+    shutil.copy(photographs / NAMES[4], folder)
+    shutil.copy(photographs / NAMES[5], folder / "late.jpg")
+    report = build_index(folder, tiny_extractor, pca=PCA, work_folder=work)
+
+    assert sorted(extracted) == [NAMES[4], "late.jpg"]
+    assert len(report.index) == 4 and report.skipped == {}
+
+
+@pytest.mark.parametrize("change", ["dimension", "whiten", "seed", "options"])
+def test_changed_options_do_not_reuse_features(
+    folder, tiny_model, tiny_extractor, tmp_path, extracted, change
+):
+    work = tmp_path / "work"
+    build_index(folder, tiny_extractor, pca=PCA, work_folder=work)
+    extracted.clear()
+    options, extractor = {
+        "dimension": (PcaOptions(8), tiny_extractor),
+        "whiten": (PcaOptions(16, whiten=True), tiny_extractor),
+        "seed": (PcaOptions(16, seed=1), tiny_extractor),
+        "options": (
+            PCA,
+            Extractor(
+                tiny_model,
+                options=ExtractionOptions(max_features=50, scales=(1.0,)),
+            ),
+        ),
+    }[change]
+    report = build_index(folder, extractor, pca=options, work_folder=work)
+
+    assert len(extracted) == 2
+    expected = build_index(folder, extractor, pca=options)
+    assert_same_index(report.index, expected.index)
+
+
+def test_another_folder_does_not_reuse_features(
+    folder, photographs, tiny_extractor, tmp_path
+):
+    """Though its photographs have the same names."""
+    other = tmp_path / "other"
+    shutil.copytree(folder, other)
+    shutil.copy(photographs / NAMES[5], other / NAMES[0])
+    work = tmp_path / "work"
+    build_index(folder, tiny_extractor, pca=PCA, work_folder=work)
+    report = build_index(other, tiny_extractor, pca=PCA, work_folder=work)
+
+    assert report.extracted == 2
+    best = report.index.search(photographs / NAMES[5])[0]
+    assert best.path == other / NAMES[0]
+    assert best.num_inliers == 130
