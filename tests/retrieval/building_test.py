@@ -199,7 +199,7 @@ def test_no_feature_is_strong_enough(folder, tiny_model, caplog):
         options=ExtractionOptions(score_threshold=1e9, scales=(1.0,)),
     )
     with pytest.raises(
-        ValueError, match="Received: 2 photographs.*no feature was found"
+        ValueError, match="Received: 2 photographs.*score of at least"
     ):
         build_index(folder, extractor)
 

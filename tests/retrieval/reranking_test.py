@@ -67,6 +67,19 @@ def test_transform_is_found(query, store, model):
     assert distances.max() <= 4.0
 
 
+def test_distant_descriptors_do_not_match(query, store):
+    """Those of the right image are about 0.2 away."""
+    inliers = {
+        distance: len(
+            verify_candidates(
+                query, VOTES, store, SearchOptions(max_distance=distance)
+            )[RIGHT]
+        )
+        for distance in (0.05, 0.2, 0.5)
+    }
+    assert inliers[0.05] == 0 < inliers[0.2] < 60 <= inliers[0.5]
+
+
 def test_wrong_image_has_fewer_inliers(query, store):
     verified = verify_candidates(query, VOTES, store, SearchOptions())
 
@@ -134,6 +147,7 @@ def test_order_of_the_others_stays():
     [
         {"neighbors": 0},
         {"candidates": -1},
+        {"max_distance": 0.0},
         {"threshold": 0.0},
         {"max_iterations": 0},
     ],
