@@ -20,8 +20,7 @@ from delf_keras.retrieval.reranking import (
 )
 from delf_keras.retrieval.voting import vote
 
-# Of two photographs of different places, one pair in a hundred has as many
-# inliers by chance (benchmarks/retrieval_quality.py's photographs).
+# Photographs of different places share a dozen matches by chance, rarely more.
 VERIFIED_INLIERS = 20
 
 
