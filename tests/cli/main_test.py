@@ -137,13 +137,14 @@ def test_wrong_value(refused, verb, flag):
     assert value.split(",")[-1] in message
 
 
-@pytest.mark.parametrize("verb", set(VERBS) - {"match"})
+@pytest.mark.parametrize("verb", sorted({*VERBS} - {"match"}))
 def test_stray_arguments(refused, verb):
     required = {
         "extract": ("--preset=p", "--photos=p", "--output=o"),
         "index": ("--preset=p", "--photos=p", "--output=o"),
         "fit-pca": ("--preset=p", "--photos=p", "--output=o"),
         "search": ("--index=i", "--query=q"),
+        "evaluate": ("--gnd=g", "--ranks=r"),
     }
     message = refused(verb, *required.get(verb, ()), "stray")
     assert "Received: " in message and "stray" in message
