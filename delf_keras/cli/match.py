@@ -42,13 +42,11 @@ def define_flags(flags):
 
 def run(flags, args):
     """Matches the photographs."""
-    from delf_keras.features.decoding import read_image
     from delf_keras.matching import match, verify
 
     if len(args) != 2:
         raise ValueError(f"match takes two photographs. Received: {args}")
-    images = [read_image(path) for path in args]
-    a, b = make_extractor(flags).extract(images)
+    a, b = make_extractor(flags).extract(args)
     matches = match(a, b, max_ratio=flags.max_ratio)
     verification = verify(
         a, b, matches, model=flags.model, threshold=flags.threshold
@@ -59,11 +57,12 @@ def run(flags, args):
         f"{verification.num_inliers} inliers."
     )
     if flags.picture:
+        from delf_keras.features.decoding import read_image
         from delf_keras.visualization import draw_matches
 
         draw_matches(
             flags.picture,
-            *images,
+            *map(read_image, args),
             a.locations[inliers[:, 0]],
             b.locations[inliers[:, 1]],
             title=f"{verification.num_inliers} inliers",
