@@ -184,11 +184,13 @@ def _least_squares(points_a, points_b, model):
         return cv2.findHomography(points_a, points_b)[0]
     mean_a, mean_b = points_a.mean(axis=0), points_b.mean(axis=0)
     centered = points_a - mean_a
-    if _on_a_line(points_a):
+    (yy, yx), (_, xx) = scatter = centered.T @ centered
+    if _is_of_a_line(scatter):
         return None
-    linear = np.linalg.solve(
-        centered.T @ centered, centered.T @ (points_b - mean_b)
-    ).T
+    # The inverse of a 2x2 matrix in full, times its determinant.
+    adjugate = np.array([[xx, -yx], [-yx, yy]])
+    linear = adjugate @ (centered.T @ (points_b - mean_b))
+    linear = linear.T / (yy * xx - yx * yx)
     transform = np.eye(3)
     transform[:2, :2] = linear
     transform[:2, 2] = mean_b - linear @ mean_a
@@ -213,7 +215,11 @@ def _apply(transform, points):
 
 def _on_a_line(points):
     centered = points - points.mean(axis=0)
-    (yy, yx), (_, xx) = centered.T @ centered
+    return _is_of_a_line(centered.T @ centered)
+
+
+def _is_of_a_line(scatter):
+    (yy, yx), (_, xx) = scatter
     determinant, trace = yy * xx - yx * yx, yy + xx
     return determinant <= (_LINE_TOLERANCE * trace) ** 2
 

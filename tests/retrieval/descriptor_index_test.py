@@ -1,5 +1,6 @@
 """Nearest descriptors, exact and by product quantization."""
 
+import faiss
 import numpy as np
 import pytest
 
@@ -71,6 +72,23 @@ def test_small_index_is_exact_and_silent(capfd):
 
     assert index.factory == "Flat"
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("factory", ["PQ4x4", "IVF4,PQ4x4"])
+def test_codes_are_not_trained_for_hamming_distances(monkeypatch, factory):
+    """It would take most of the training, and change no result."""
+    made = []
+    index_factory = faiss.index_factory
+
+    def make(*arguments):
+        made.append(index_factory(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr(faiss, "index_factory", make)
+    DescriptorIndex.build(clustered(700, 0), factory)
+    (index,) = made
+
+    assert not index.do_polysemous_training
 
 
 def test_more_probes_find_more():

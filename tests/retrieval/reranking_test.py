@@ -67,6 +67,26 @@ def test_transform_is_found(query, store, model):
     assert distances.max() <= 4.0
 
 
+def test_homography_explains_what_an_affine_map_does_not(query):
+    """A facade seen aslant, with a vanishing point."""
+    aslant = np.array([[1.0, 0.1, 5.0], [0.0, 1.2, 9.0], [0.002, 0.001, 1.0]])
+    points = np.hstack([query.locations, np.ones((80, 1))]) @ aslant.T
+    image = make_features(points[:, :2] / points[:, 2:], query.descriptors)
+    store = ImageStore.from_features([("aslant", image)])
+    affine, homography = (
+        verify_candidates(
+            query,
+            np.ones(1),
+            store,
+            SearchOptions(model=model, threshold=3.0),
+        )[0]
+        for model in ("affine", "homography")
+    )
+
+    assert len(homography) == 80 > 2 * len(affine)
+    np.testing.assert_allclose(homography.transform, aslant, atol=0.01)
+
+
 def test_distant_descriptors_do_not_match(query, store):
     """Those of the right image are about 0.2 away."""
     inliers = {
