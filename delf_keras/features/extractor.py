@@ -23,6 +23,8 @@ from delf_keras.models import presets
 
 logger = logging.getLogger(__name__)
 
+_SOURCE = ("origin", "licence", "paper")
+
 
 class Extractor:
     """Extracts local features of photographs with a `Delf` model.
@@ -32,6 +34,8 @@ class Extractor:
         pca: `Pca` fitted on features of this model, or None for descriptors
             of the model's own dimension.
         options: `ExtractionOptions`.
+        source: dict of str. Where the weights come from: "origin", "licence"
+            and "paper". Kept in presets.
 
     Example:
 
@@ -46,9 +50,10 @@ class Extractor:
         Noh et al., arXiv 1612.06321, sections 3.1 and 4.3.
     """
 
-    def __init__(self, model, pca=None, options=None):
+    def __init__(self, model, pca=None, options=None, source=None):
         self.model = model
         self.pca = pca
+        self.source = source or {}
         self.options = options or ExtractionOptions()
         self.model_fingerprint = presets.model_fingerprint(model)
         if pca is not None:
@@ -99,6 +104,7 @@ class Extractor:
             model,
             pca or None,
             ExtractionOptions(score_threshold=score_threshold, **options),
+            {key: found.info[key] for key in _SOURCE if key in found.info},
         )
 
     def save_to_preset(self, folder, description=""):
@@ -112,6 +118,7 @@ class Extractor:
             self.model,
             folder,
             {
+                **self.source,
                 "description": description,
                 "score_threshold": self.options.score_threshold,
             },
@@ -120,7 +127,7 @@ class Extractor:
 
     def with_pca(self, pca):
         """Returns this extractor with another PCA, or with None."""
-        return Extractor(self.model, pca, self.options)
+        return Extractor(self.model, pca, self.options, self.source)
 
     def extract(self, photographs, batch_size=1):
         """Extracts the local features of one photograph or several.

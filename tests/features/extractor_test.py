@@ -214,7 +214,9 @@ def test_fingerprint_is_of_the_descriptor_space(extractor, pca):
 def preset(tiny_model, pca, tmp_path_factory):
     options = ExtractionOptions(**OPTIONS, score_threshold=0.5)
     folder = tmp_path_factory.mktemp("presets") / "tiny"
-    Extractor(tiny_model, pca, options).save_to_preset(folder, "Tiny.")
+    source = {"origin": "Random.", "licence": "None."}
+    tiny = Extractor(tiny_model, pca, options, source)
+    tiny.save_to_preset(folder, "Tiny.")
     return folder
 
 
@@ -225,6 +227,15 @@ def test_preset_gives_the_same_features(preset, extractor, make_photograph):
     assert loaded.fingerprint == extractor.fingerprint
     assert loaded.options == extractor.options
     assert_same(loaded.extract(photograph), extractor.extract(photograph))
+
+
+def test_source_of_the_weights_is_handed_on(preset, tmp_path):
+    loaded = Extractor.from_preset(preset).with_pca(None)
+    loaded.save_to_preset(tmp_path / "derived")
+    info = json.loads((tmp_path / "derived/preset.json").read_text())
+
+    assert loaded.source == {"origin": "Random.", "licence": "None."}
+    assert info["origin"] == "Random." and info["licence"] == "None."
 
 
 def test_files_of_a_preset(preset):
