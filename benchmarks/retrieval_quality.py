@@ -125,6 +125,11 @@ def rank_with_delf(database, queries):
         "seconds_per_query_extraction": query_seconds
         and query_seconds / len(queries),
         "seconds_per_query": search_seconds / len(queries),
+        "preset": FLAGS.preset,
+        "precision": FLAGS.precision,
+        "max_image_size": FLAGS.max_image_size,
+        "max_features": FLAGS.max_features,
+        "dimension": index.descriptor_index.dimension,
         "factory": index.descriptor_index.factory,
         "search": dataclasses.asdict(options),
     }

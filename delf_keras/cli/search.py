@@ -14,6 +14,8 @@ from absl import flags as absl_flags
 
 from delf_keras.atomic import atomic_path
 
+_OPTIONS = ("neighbors", "candidates", "model")
+
 
 def define_flags(flags):
     """Defines the flags of this verb."""
@@ -31,21 +33,22 @@ def define_flags(flags):
     )
     absl_flags.DEFINE_integer(
         "neighbors",
-        300,
-        "Nearest descriptors that vote, for each query descriptor.",
+        None,
+        "Nearest descriptors that vote, for each query descriptor; the paper "
+        "takes 60.",
         lower_bound=1,
         flag_values=flags,
     )
     absl_flags.DEFINE_integer(
         "candidates",
-        100,
+        None,
         "Photographs of the most votes that are verified; 0 for none.",
         lower_bound=0,
         flag_values=flags,
     )
     absl_flags.DEFINE_enum(
         "model",
-        "affine",
+        None,
         ["affine", "homography"],
         "Transform between two photographs.",
         flag_values=flags,
@@ -59,12 +62,11 @@ def run(flags, args):
     if args:
         raise ValueError(f"search takes no arguments. Received: {args}")
     index = ImageIndex.load(flags.index)
-    options = SearchOptions(
-        neighbors=flags.neighbors,
-        candidates=flags.candidates,
-        model=flags.model,
-    )
-    results = index.search(flags.query, flags.top, options)
+    # What is not given is left to the defaults of the library.
+    given = {
+        name: flags[name].value for name in _OPTIONS if flags[name].present
+    }
+    results = index.search(flags.query, flags.top, SearchOptions(**given))
     print("rank      score  inliers  photograph")
     for rank, result in enumerate(results, start=1):
         print(
