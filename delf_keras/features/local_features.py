@@ -65,10 +65,6 @@ class LocalFeatures:
         """Length of a descriptor."""
         return self.descriptors.shape[1]
 
-    def strongest(self, count):
-        """Returns the `count` features of highest attention score."""
-        return self[np.argsort(-self.scores, kind="stable")[:count]]
-
     def __getitem__(self, index):
         return replace(
             self,

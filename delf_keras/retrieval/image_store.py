@@ -60,8 +60,7 @@ class ImageStore:
 
     def image_ids(self, rows):
         """Returns the photograph of each row, -1 for the row -1."""
-        images = np.searchsorted(self.offsets, rows, side="right") - 1
-        return np.where(rows < 0, -1, images)
+        return np.searchsorted(self.offsets, rows, side="right") - 1
 
     def features_of(self, image):
         """Returns the locations and float32 descriptors of a photograph."""

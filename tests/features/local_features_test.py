@@ -37,7 +37,6 @@ def test_size_and_fingerprint_may_be_unknown():
 def test_no_features():
     features = LocalFeatures(**make_arrays(count=0, dimension=40))
     assert len(features) == 0 and features.dimension == 40
-    assert len(features.strongest(10)) == 0
 
 
 @pytest.mark.parametrize(
@@ -97,18 +96,3 @@ def test_indexing_selects_from_every_array(index):
         )
     assert selected.image_size == (480, 640)
     assert selected.fingerprint == "delf"
-
-
-def test_strongest_are_sorted_and_ties_keep_their_order():
-    arrays = make_arrays(100)
-    arrays["scores"] = np.tile([1, 3, 2, 3], 25)
-    features = LocalFeatures(**arrays).strongest(60)
-
-    np.testing.assert_array_equal(features.scores, [3] * 50 + [2] * 10)
-    np.testing.assert_array_equal(
-        features.locations[:50], arrays["locations"][1::2]
-    )
-
-
-def test_strongest_of_fewer_are_all():
-    assert len(LocalFeatures(**make_arrays()).strongest(10)) == 4
