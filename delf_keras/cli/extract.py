@@ -6,7 +6,8 @@
 The formats are delf (one file a photograph, as tensorflow/models writes it),
 npz (one file a photograph) and h5 (one file for all, in hloc's layout).
 Photographs whose features are there already are left alone, so that an
-interrupted run goes on where it was; --overwrite extracts them again.
+interrupted run goes on where it was; --overwrite extracts them again. They
+are kept whatever preset made them: give another preset another --output.
 """
 
 import contextlib
