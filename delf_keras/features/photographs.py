@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"))
+from delf_keras.photograph_files import SUFFIXES, list_photographs
 
 
 def find_photographs(folder):
@@ -19,25 +19,14 @@ def find_photographs(folder):
         FileNotFoundError: if there is no such folder.
         ValueError: if it holds no photograph.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
+    if not Path(folder).is_dir():
         raise FileNotFoundError(
             f"There is no folder of photographs. Received: {folder}"
         )
-    names = sorted(
-        path.relative_to(folder).as_posix()
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES
-        and not _is_hidden(path.relative_to(folder))
-        and not path.is_dir()
-    )
+    names = list_photographs(folder)
     if not names:
         raise ValueError(
             f"A folder with files of {', '.join(sorted(SUFFIXES))} is "
             f"expected. Received: {folder}, which has none"
         )
     return names
-
-
-def _is_hidden(path):
-    return any(part.startswith(".") for part in path.parts)
