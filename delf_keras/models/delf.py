@@ -3,6 +3,7 @@
 import keras
 
 from delf_keras.models.attention import Attention, NormAttention
+from delf_keras.models.autoencoder import Autoencoder
 from delf_keras.models.pixels import PixelScaling
 from delf_keras.models.resnet import ResNet
 
@@ -23,6 +24,9 @@ class Delf(keras.Model):
             batch-normalised.
         scaling: "caffe" or "tf_models": the pixel range that the backbone's
             weights expect. It is applied inside the model.
+        autoencoder: int. Channels to which an autoencoder reduces the
+            features, or None for those of the backbone. The attention then
+            scores the features that it restores.
 
     Input shape:
         `[batch, height, width, 3]`, RGB, 0 to 255, uint8 or float.
@@ -51,6 +55,7 @@ class Delf(keras.Model):
         attention="norm",
         attention_batch_norm=True,
         scaling="caffe",
+        autoencoder=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -67,23 +72,45 @@ class Delf(keras.Model):
             if attention == "norm"
             else Attention(batch_norm=attention_batch_norm, dtype=policy)
         )
+        self.autoencoder = autoencoder and Autoencoder(
+            autoencoder, self.backbone.channels, dtype=policy
+        )
         self._config = {
             "attention": attention,
             "attention_batch_norm": attention_batch_norm,
             "scaling": scaling,
+            "autoencoder": autoencoder,
         }
 
     def build(self, input_shape):
         # A deserialized backbone comes built.
         if not self.backbone.built:
             self.backbone.build(input_shape)
-        self.attention.build((*input_shape[:-1], self.backbone.channels))
+        feature_shape = (*input_shape[:-1], self.backbone.channels)
+        if self.autoencoder is not None:
+            self.autoencoder.build(feature_shape)
+        self.attention.build(feature_shape)
         self.built = True
 
     def call(self, inputs, training=None):
-        features = self.backbone(self.pixel_scaling(inputs), training=training)
-        scores = self.attention(features, training=training)
+        features = self.backbone_features(inputs, training)
+        restored = features
+        if self.autoencoder is not None:
+            features, restored = self.autoencoder(features)
+        scores = self.attention(restored, training=training)
         return {"features": features, "attention_scores": scores}
+
+    def backbone_features(self, inputs, training=None):
+        """Returns the backbone's features of photographs.
+
+        Args:
+            inputs: `[batch, height, width, 3]`, see the class.
+            training: bool. Whether batch norms are those of the batch.
+
+        Returns:
+            `[batch, rows, columns, backbone.channels]`, compute dtype.
+        """
+        return self.backbone(self.pixel_scaling(inputs), training=training)
 
     def get_config(self):
         return super().get_config() | {

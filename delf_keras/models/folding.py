@@ -32,6 +32,7 @@ def fold_batch_norm(model, dtype=None):
         attention=config["attention"],
         attention_batch_norm=False,
         scaling=config["scaling"],
+        autoencoder=config["autoencoder"],
         dtype=dtype,
         name=model.name,
     )
@@ -46,6 +47,8 @@ def fold_batch_norm(model, dtype=None):
         source, target = model.attention, folded.attention
         _fold(source.conv_1, source.bn_1, target.conv_1)
         target.conv_2.set_weights(source.conv_2.get_weights())
+    if model.autoencoder is not None:
+        folded.autoencoder.set_weights(model.autoencoder.get_weights())
     return folded
 
 

@@ -19,16 +19,44 @@ def load_imagenet_weights(backbone, path=None):
         ValueError: if the file holds something else.
         FileNotFoundError: if there is no such file, or no network.
     """
+    source, _ = _find(backbone, path)
+    _copy(source, backbone.convolutions())
+
+
+def load_imagenet_block(units, backbone, path=None):
+    """Gives a block 4 that follows a `ResNet` its ImageNet weights.
+
+    Args:
+        units: list of `Bottleneck`, built: `backbone.make_block(4, ...)`.
+        backbone: `ResNet`, see `load_imagenet_weights`.
+        path: See `load_imagenet_weights`.
+
+    Returns:
+        bool. False if the file ends before block 4, and nothing was loaded.
+
+    Raises:
+        ValueError, FileNotFoundError: see `load_imagenet_weights`.
+    """
+    source, whole = _find(backbone, path)
+    if whole:
+        _copy(source, [conv for unit in units for conv in unit.convolutions()])
+    return whole
+
+
+def _find(backbone, path):
+    """Returns the model of keras.applications, and if all of it was loaded."""
     _check_backbone(backbone)
     if path is None:
-        source = _download(backbone)
-    elif Path(path).is_file():
-        source = _load(backbone, str(path))
-    else:
-        raise FileNotFoundError(
-            f"There is no file of ImageNet weights. Received: weights={path}"
-        )
-    for layer in backbone.convolutions():
+        return _download(backbone), True
+    if Path(path).is_file():
+        return _load(backbone, str(path))
+    raise FileNotFoundError(
+        f"There is no file of ImageNet weights. Received: weights={path}"
+    )
+
+
+def _copy(source, convolutions):
+    for layer in convolutions:
         for part in (layer.conv, layer.batch_norm):
             part.set_weights(source.get_layer(part.name).get_weights())
 
@@ -88,7 +116,7 @@ def _load(backbone, path):
             f"{path} does not hold the weights of ResNet{backbone.depth} of "
             f"keras.applications. Received: {reason}"
         ) from error
-    return source
+    return source, count == len(source.weights)
 
 
 def _count_arrays(path):

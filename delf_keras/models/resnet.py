@@ -78,7 +78,7 @@ class ResNet(keras.Model):
         self.units = [
             unit
             for block, strides in enumerate(self._block_strides(), start=1)
-            for unit in self._block(block, strides)
+            for unit in self.make_block(block, strides)
         ]
         # Of a block that strides at its start, only every second cell is kept.
         total = 4
@@ -103,7 +103,16 @@ class ResNet(keras.Model):
             return (2, 2, 1)
         return (2, 2, 2, 1)[: self.output_block]
 
-    def _block(self, block, strides):
+    def make_block(self, block, strides):
+        """Returns new residual units of a block in the layout of this one.
+
+        Args:
+            block: int, 1 to 4.
+            strides: int. Subsampling of the block.
+
+        Returns:
+            list of `Bottleneck`, not built and no part of this model.
+        """
         count = UNITS[self.depth][block - 1]
         striding = 0 if self.stride_placement == "first" else count - 1
         return [

@@ -37,7 +37,10 @@ def assert_same(received, expected):
     assert received.fingerprint == expected.fingerprint
     for name in ("locations", "descriptors", "scores", "scales"):
         np.testing.assert_allclose(
-            getattr(received, name), getattr(expected, name), atol=1e-5
+            getattr(received, name),
+            getattr(expected, name),
+            rtol=1e-6,
+            atol=1e-5,
         )
 
 

@@ -202,7 +202,11 @@ def test_batch_equals_one_by_one(tiny_model, pca, make_photograph):
         alone = extract(image[None])
         for name, rows in alone.items():
             np.testing.assert_allclose(
-                together[name][row], rows[0], atol=1e-5, err_msg=name
+                together[name][row],
+                rows[0],
+                rtol=1e-6,
+                atol=1e-5,
+                err_msg=name,
             )
 
 

@@ -1,0 +1,288 @@
+"""Classifiers that a `Delf` is trained with, and parted from afterwards."""
+
+import keras
+from keras import ops
+
+
+class _Classifier(keras.Model):
+    """A `Delf` and what turns its features into logits of classes.
+
+    Args:
+        delf: `Delf`.
+        num_classes: int.
+        trained: Names of the parts of the `Delf` that learn; the others are
+            frozen, or batch norms of theirs would move all the same.
+
+    Attributes:
+        loss_names: Names of the outputs, each of which has a loss.
+    """
+
+    def __init__(self, delf, num_classes, trained, **kwargs):
+        super().__init__(dtype=delf.dtype_policy, **kwargs)
+        self.delf = delf
+        self.num_classes = num_classes
+        for name in ("backbone", "autoencoder", "attention"):
+            part = getattr(delf, name)
+            if part is not None:
+                part.trainable = name in trained
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        return super().compute_loss(
+            x, self._targets(y), y_pred, sample_weight, training
+        )
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        return super().compute_metrics(
+            x, self._targets(y), y_pred, sample_weight
+        )
+
+    def _targets(self, labels):
+        """Returns the labels as the target of every output.
+
+        That of "reconstruction", which is a loss itself, is not used.
+        """
+        return dict.fromkeys(self.loss_names, labels)
+
+    def get_config(self):
+        return super().get_config() | {
+            "delf": keras.saving.serialize_keras_object(self.delf),
+            "num_classes": self.num_classes,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        delf = keras.saving.deserialize_keras_object(config["delf"])
+        config = {**config, "delf": delf}
+        # That of the `Delf` is meant.
+        config.pop("dtype", None)
+        return cls(**config)
+
+    def _build_delf(self, input_shape):
+        """Builds the `Delf` if need be, and returns its features' shape."""
+        if not self.delf.built:
+            self.delf.build(input_shape)
+        return self.delf.backbone.compute_output_shape(tuple(input_shape))
+
+
+@keras.saving.register_keras_serializable(package="delf_keras")
+class DescriptorClassifier(_Classifier):
+    """Trains the backbone of a `Delf` to tell landmarks apart.
+
+    The backbone is followed by block 4, global average pooling and a softmax.
+
+    Args:
+        delf: `Delf` with a `ResNet` backbone, the one part that is trained.
+        num_classes: int.
+
+    Input shape:
+        `[batch, height, width, 3]`, see `Delf`.
+
+    Output:
+        A dict of "descriptor", logits, float32 `[batch, num_classes]`.
+
+    Reference:
+        Noh et al., arXiv 1612.06321, section 4.1.
+    """
+
+    loss_names = ("descriptor",)
+
+    def __init__(self, delf, num_classes, **kwargs):
+        super().__init__(delf, num_classes, ("backbone",), **kwargs)
+        self.head = DescriptorHead(delf.backbone, num_classes)
+
+    def build(self, input_shape):
+        self.head.build(self._build_delf(input_shape))
+        self.built = True
+
+    def call(self, inputs, training=None):
+        features = self.delf.backbone_features(inputs, training)
+        return {"descriptor": self.head(features, training=training)}
+
+
+@keras.saving.register_keras_serializable(package="delf_keras")
+class AttentionClassifier(_Classifier):
+    """Trains the attention of a `Delf` to weigh what tells landmarks apart.
+
+    The backbone stays as it is, its batch norms too: it runs in inference
+    mode, and no gradient enters it.
+
+    Args:
+        delf: `Delf` with "conv" attention, the one part that is trained.
+        num_classes: int.
+        pooling: "sum" over the cells, as in the paper, or "mean", as in
+            tensorflow/models.
+
+    Input shape:
+        `[batch, height, width, 3]`, see `Delf`.
+
+    Output:
+        A dict of "attention", logits, float32 `[batch, num_classes]`.
+
+    Reference:
+        Noh et al., arXiv 1612.06321, section 4.2.
+    """
+
+    loss_names = ("attention",)
+
+    def __init__(self, delf, num_classes, pooling="sum", **kwargs):
+        super().__init__(delf, num_classes, ("attention",), **kwargs)
+        self.head = AttentionHead(delf.attention, num_classes, pooling)
+
+    def build(self, input_shape):
+        self.head.build(self._build_delf(input_shape))
+        self.built = True
+
+    def call(self, inputs, training=None):
+        features = self.delf.backbone_features(inputs, training=False)
+        restored = features
+        if self.delf.autoencoder is not None:
+            _, restored = self.delf.autoencoder(features)
+        logits = self.head(
+            [ops.stop_gradient(features), ops.stop_gradient(restored)],
+            training=training,
+        )
+        return {"attention": logits}
+
+    def get_config(self):
+        return super().get_config() | {"pooling": self.head.pooling}
+
+
+@keras.saving.register_keras_serializable(package="delf_keras")
+class JointClassifier(_Classifier):
+    """Trains all of a `Delf` at once, as tensorflow/models does.
+
+    The backbone learns from the descriptor's logits alone: gradients of the
+    attention and of the autoencoder stop before it.
+
+    Args:
+        delf: `Delf` with a `ResNet` backbone and "conv" attention.
+        num_classes: int.
+        pooling: See `AttentionClassifier`.
+
+    Input shape:
+        `[batch, height, width, 3]`, see `Delf`.
+
+    Output:
+        A dict of "descriptor" and "attention", logits, float32
+        `[batch, num_classes]`, and with an autoencoder "reconstruction",
+        float32 `[batch]`, the mean squared error of the features that it
+        restores.
+
+    Reference:
+        Cao et al., arXiv 2001.05027, section 3.4.
+    """
+
+    def __init__(self, delf, num_classes, pooling="mean", **kwargs):
+        trained = ("backbone", "autoencoder", "attention")
+        super().__init__(delf, num_classes, trained, **kwargs)
+        self.descriptor_head = DescriptorHead(delf.backbone, num_classes)
+        self.attention_head = AttentionHead(
+            delf.attention, num_classes, pooling
+        )
+
+    @property
+    def loss_names(self):
+        names = ("descriptor", "attention")
+        has_autoencoder = self.delf.autoencoder is not None
+        return (*names, "reconstruction") if has_autoencoder else names
+
+    def build(self, input_shape):
+        shape = self._build_delf(input_shape)
+        self.descriptor_head.build(shape)
+        self.attention_head.build(shape)
+        self.built = True
+
+    def call(self, inputs, training=None):
+        features = self.delf.backbone_features(inputs, training)
+        outputs = {
+            "descriptor": self.descriptor_head(features, training=training)
+        }
+        features = restored = ops.stop_gradient(features)
+        if self.delf.autoencoder is not None:
+            _, restored = self.delf.autoencoder(features)
+            error = ops.cast(restored, "float32") - ops.cast(
+                features, "float32"
+            )
+            outputs["reconstruction"] = ops.mean(
+                ops.square(error), axis=(1, 2, 3)
+            )
+        outputs["attention"] = self.attention_head(
+            [features, restored], training=training
+        )
+        return outputs
+
+    def get_config(self):
+        return super().get_config() | {"pooling": self.attention_head.pooling}
+
+
+class DescriptorHead(keras.layers.Layer):
+    """Block 4, global average pooling and a linear classifier.
+
+    Args:
+        backbone: `ResNet`. Where it has a block 4 itself, none is added.
+        num_classes: int.
+
+    Output shape:
+        `[batch, num_classes]`, float32 logits.
+    """
+
+    def __init__(self, backbone, num_classes, **kwargs):
+        super().__init__(dtype=backbone.dtype_policy, **kwargs)
+        self.block_4 = (
+            backbone.make_block(4, 32 // backbone.output_stride)
+            if backbone.output_block == 3
+            else []
+        )
+        self.classifier = keras.layers.Dense(num_classes, dtype="float32")
+
+    def build(self, input_shape):
+        for unit in self.block_4:
+            unit.build(input_shape)
+            input_shape = (*input_shape[:-1], 4 * unit.filters)
+        self.classifier.build((None, input_shape[-1]))
+
+    def call(self, inputs, training=None):
+        x = inputs
+        for unit in self.block_4:
+            x = unit(x, training=training)
+        return self.classifier(ops.mean(ops.cast(x, "float32"), axis=(1, 2)))
+
+
+class AttentionHead(keras.layers.Layer):
+    """Features of unit length, pooled by attention, and a linear classifier.
+
+    Args:
+        attention: Layer from features to attention scores.
+        num_classes: int.
+        pooling: "sum" or "mean".
+
+    Input:
+        A pair: the features that are pooled, and those that are scored, both
+        `[batch, height, width, channels]`.
+
+    Output shape:
+        `[batch, num_classes]`, float32 logits.
+    """
+
+    def __init__(self, attention, num_classes, pooling, **kwargs):
+        super().__init__(dtype="float32", autocast=False, **kwargs)
+        if pooling not in ("sum", "mean"):
+            raise ValueError(
+                f'pooling must be "sum" or "mean". Received: {pooling=}'
+            )
+        self.attention = attention
+        self.pooling = pooling
+        self.classifier = keras.layers.Dense(num_classes, dtype="float32")
+
+    def build(self, input_shape):
+        self.classifier.build((None, input_shape[-1]))
+
+    def call(self, inputs, training=None):
+        features, scored = inputs
+        scores = self.attention(scored, training=training)
+        # Unit length in float32: bfloat16 would lose a percent of it.
+        unit = ops.normalize(ops.cast(features, "float32"), axis=-1)
+        pool = ops.sum if self.pooling == "sum" else ops.mean
+        return self.classifier(pool(scores[..., None] * unit, axis=(1, 2)))

@@ -1,0 +1,78 @@
+"""What a training run is told."""
+
+from dataclasses import dataclass
+
+STAGES = ("descriptor", "attention", "joint")
+OPTIMIZERS = ("sgd", "adam", "adamw")
+SCHEDULES = ("constant", "linear", "cosine")
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How a `Delf` is trained in one stage.
+
+    Attributes:
+        stage: "descriptor" (the backbone, section 4.1 of the paper),
+            "attention" (section 4.2) or "joint" (both at once, as in
+            tensorflow/models).
+        epochs: Passes, each followed by validation and a checkpoint.
+        steps_per_epoch: Batches of a pass, or 0 for as many as the data has.
+        optimizer: "sgd" (with momentum 0.9), "adam" or "adamw".
+        learning_rate: The highest of the schedule.
+        schedule: "constant", "linear" or "cosine", the last two down to 0.
+        weight_decay: Factor of half the squared L2 norm of every kernel in
+            the loss; with "adamw" the decay of the optimizer.
+        clip_norm: Length to which the gradient of all weights is clipped, or
+            0.
+        label_smoothing: Share of the label that all classes have alike.
+        pooling: "sum" or "mean" of the cells by attention.
+        autoencoder: Channels of the autoencoder of a joint stage, or 0.
+        attention_weight: Factor of the attention's loss in a joint stage.
+        reconstruction_weight: Factor of the autoencoder's.
+        seed: Of new weights and of the order of the photographs.
+
+    Reference:
+        Noh et al., arXiv 1612.06321, sections 4.1 and 4.2.
+    """
+
+    stage: str
+    epochs: int = 10
+    steps_per_epoch: int = 0
+    optimizer: str = "sgd"
+    learning_rate: float = 0.01
+    schedule: str = "linear"
+    weight_decay: float = 1e-4
+    clip_norm: float = 10.0
+    label_smoothing: float = 0.0
+    pooling: str = "sum"
+    autoencoder: int = 0
+    attention_weight: float = 1.0
+    reconstruction_weight: float = 10.0
+    seed: int = 0
+
+    def __post_init__(self):
+        allowed = {
+            "stage": self.stage in STAGES,
+            "epochs": self.epochs >= 1,
+            "steps_per_epoch": self.steps_per_epoch >= 0,
+            "optimizer": self.optimizer in OPTIMIZERS,
+            "learning_rate": self.learning_rate > 0,
+            "schedule": self.schedule in SCHEDULES,
+            "weight_decay": self.weight_decay >= 0,
+            "clip_norm": self.clip_norm >= 0,
+            "label_smoothing": 0 <= self.label_smoothing < 1,
+            "autoencoder": self.autoencoder >= 0,
+        }
+        for name, allows in allowed.items():
+            if not allows:
+                raise ValueError(
+                    f"stage must be one of {STAGES}, optimizer of "
+                    f"{OPTIMIZERS}, schedule of {SCHEDULES}, epochs and "
+                    "learning_rate positive, label_smoothing in [0, 1) and "
+                    "the others not negative. "
+                    f"Received: {name}={getattr(self, name)!r}"
+                )
+
+    def epoch_length(self, num_images, batch_size):
+        """Returns the number of steps of an epoch."""
+        return self.steps_per_epoch or max(num_images // batch_size, 1)
