@@ -1,0 +1,1 @@
+"""Training: what turns labelled photographs into a preset."""
