@@ -129,17 +129,33 @@ def read_image(path):
             f"The photograph cannot be read. Received: {path} "
             f"({error.strerror})"
         ) from error
+    return decode_photograph(contents, path)
+
+
+def decode_photograph(contents, name):
+    """Decodes a photograph that is in memory.
+
+    Args:
+        contents: bytes of a JPEG, PNG, WebP, GIF or BMP file.
+        name: What to call it in an error.
+
+    Returns:
+        uint8 array `[height, width, 3]`, RGB.
+
+    Raises:
+        ImageError: if it cannot be decoded, or is too small.
+    """
     if not contents:
-        raise ImageError(f"The photograph is empty. Received: {path}")
+        raise ImageError(f"The photograph is empty. Received: {name}")
     try:
         image = _decode(tf.constant(contents)).numpy()
     except tf.errors.OpError as error:
         raise ImageError(
             "A photograph is a JPEG, PNG, GIF, BMP or still WebP file that is "
             "whole. "
-            f"Received: {path} ({_reason(error)})"
+            f"Received: {name} ({_reason(error)})"
         ) from error
-    check_image(image, path)
+    check_image(image, name)
     return image
 
 

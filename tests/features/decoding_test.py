@@ -10,7 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from delf_keras.features.decoding import ImageError, check_image, read_image
+from delf_keras.features.decoding import (
+    ImageError,
+    check_image,
+    decode_photograph,
+    read_image,
+)
 
 
 @pytest.fixture(scope="module")
@@ -279,3 +284,18 @@ def test_array_that_is_no_photograph(shape, dtype):
 
 def test_array_that_is_one():
     check_image(np.zeros((10, 30, 3), np.uint8))
+
+
+def test_photograph_in_memory(tmp_path, rgb):
+    """The same pixels and reasons as of a file, under a name of its own."""
+    contents = encode(rgb, "PNG")
+    np.testing.assert_array_equal(
+        decode_photograph(contents, "a"), read(tmp_path, contents)
+    )
+    for bad, reason in (
+        (b"", "is empty"),
+        (contents[:100], "that is whole"),
+        (encode(rgb.crop((0, 0, 40, 9)), "PNG"), "at least 10 pixels"),
+    ):
+        with pytest.raises(ImageError, match=f"{reason}.*shard@17"):
+            decode_photograph(bad, "shard@17")
