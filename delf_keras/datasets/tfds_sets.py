@@ -1,5 +1,7 @@
 """Classification sets of TensorFlow Datasets (TFDS)."""
 
+import importlib
+
 from delf_keras.datasets.tfrecords import RecordKeys, read_tfrecords
 
 _TRAIN = "train"
@@ -53,30 +55,18 @@ def read_tfds(
     return parts[0], parts[1] if held_out else None
 
 
-def import_tfds():
-    """Imports TFDS, which few need.
-
-    Returns:
-        The module `tensorflow_datasets`.
-
-    Raises:
-        ImportError: if it is not installed, with how to install it.
-    """
-    try:
-        import tensorflow_datasets
-    except ImportError as error:
-        raise ImportError(
-            "TFDS sets are read by tensorflow-datasets, which is not "
-            'installed: pip install "delf-keras[tfds]"'
-        ) from error
-    return tensorflow_datasets
+def _import_tfds():
+    """Returns the module of TFDS, which then knows our own sets too."""
+    # Says what to install where TFDS is not.
+    importlib.import_module("delf_keras.datasets.builders")
+    return importlib.import_module("tensorflow_datasets")
 
 
 def _prepared(name, data_dir):
     """Returns the builder of a set whose files are there."""
     folder = None if data_dir is None else str(data_dir)
     try:
-        builder = import_tfds().builder(name, data_dir=folder)
+        builder = _import_tfds().builder(name, data_dir=folder)
         reason = "its files are not there"
         prepared = builder.is_prepared()
     # What TFDS raises where it lacks a version.
@@ -93,7 +83,7 @@ def _prepared(name, data_dir):
 
 def _keys(info, name):
     """Returns the `RecordKeys` of a set's photograph and class."""
-    kinds = import_tfds().features
+    kinds = _import_tfds().features
     image = label = None
     if isinstance(info.features, kinds.FeaturesDict):
         image = _key_of(info, kinds.Image)

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from delf_keras.datasets.tfds_sets import import_tfds, read_tfds
+from delf_keras.datasets.tfds_sets import read_tfds
 from delf_keras.features.decoding import decode_photograph
 
 tfds = pytest.importorskip(
@@ -167,7 +167,14 @@ def test_shard_that_ends_early(make_set, features):
         read_tfds("landmarks", data_dir=folder)
 
 
+def test_own_sets_are_known(tmp_path):
+    """By their default config, though this one is not prepared."""
+    with pytest.raises(FileNotFoundError, match="its files are not there"):
+        read_tfds("synthetic_landmarks", data_dir=tmp_path)
+
+
 def test_without_tfds(monkeypatch):
+    monkeypatch.delitem(sys.modules, "delf_keras.datasets.builders", False)
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
     with pytest.raises(ImportError, match=r'pip install "delf-keras\[tfds\]"'):
-        import_tfds()
+        read_tfds("mnist")

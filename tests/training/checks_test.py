@@ -122,18 +122,6 @@ def test_unreadable_files(sound):
     assert "Classes without a photograph for training: 1\n  abbey" in table
 
 
-def test_table_names_the_first_of_many(sound):
-    for i in range(8):
-        (sound / "train" / "castle" / f"x{i}.jpg").touch()
-    lines = check_folder(sound).table().splitlines()
-    start = lines.index("Unreadable, left out: 8")
-
-    assert [line[-6:] for line in lines[start + 1 : start + 6]] == [
-        f"x{i}.jpg" for i in range(5)
-    ]
-    assert lines[start + 6 :] == ["  and 3 more"]
-
-
 def test_copies(write):
     """By their bytes, inside a part and across both, as filecmp finds them."""
     folder = write(
