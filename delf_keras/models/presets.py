@@ -171,7 +171,7 @@ def load_model(preset, weights=None, dtype=None):
         )
     else:
         model = _load_folder(preset, dtype)
-    _check_finite(model)
+    check_finite(model)
     return model
 
 
@@ -204,7 +204,12 @@ def _with_dtype(config, policy):
     }
 
 
-def _check_finite(model):
+def check_finite(model):
+    """Refuses a model with NaN or infinity in its weights.
+
+    Raises:
+        ValueError: if a weight is not finite.
+    """
     for variable in model.weights:
         values = keras.ops.convert_to_numpy(variable)
         if not np.isfinite(values).all():

@@ -94,6 +94,8 @@ def compile_classifier(classifier, options, total_steps, **arguments):
             name: [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
             for name in logits
         },
+        # XLA would compile anew for every size of image.
+        jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
         **arguments,
     )
 
