@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import rootsift
 from absl import app, flags
-from PIL import Image
 from recording import record
 from tqdm import tqdm
 
@@ -25,8 +24,8 @@ from delf_keras.evaluation import (
     format_revisited,
     load_revisited,
 )
-from delf_keras.features.decoding import read_image
 from delf_keras.features.files import names_h5, open_h5, read_h5, write_h5
+from delf_keras.features.photographs import read_query
 from delf_keras.retrieval import PcaOptions, SearchOptions, build_index
 
 FLAGS = flags.FLAGS
@@ -52,7 +51,7 @@ def main(_):
     ground_truth = load_revisited(next(data.glob("gnd_*.pkl")))
     database = [data / "jpg" / f"{n}.jpg" for n in ground_truth.image_names]
     queries = [
-        crop(data / "jpg" / f"{name}.jpg", box)
+        read_query(data / "jpg" / f"{name}.jpg", box)
         for name, box in zip(
             ground_truth.query_names, ground_truth.boxes, strict=True
         )
@@ -72,12 +71,6 @@ def main(_):
         figures["rootsift"]["seconds_per_query"] = seconds
         print(f"   {seconds:.3f} s per query, exhaustive")
     record("retrieval_quality", figures, FLAGS.json)
-
-
-def crop(path, box):
-    """Returns the pixels of a query inside its box (x1, y1, x2, y2)."""
-    box = tuple(round(float(side)) for side in box)
-    return np.asarray(Image.fromarray(read_image(path)).crop(box))
 
 
 def rank_with_delf(database, queries):

@@ -23,7 +23,7 @@ from delf_keras.models import presets
 
 logger = logging.getLogger(__name__)
 
-_SOURCE = ("origin", "licence", "paper")
+_SOURCE = ("origin", "licence", "paper", "training")
 
 
 class Extractor:
@@ -34,8 +34,8 @@ class Extractor:
         pca: `Pca` fitted on features of this model, or None for descriptors
             of the model's own dimension.
         options: `ExtractionOptions`.
-        source: dict of str. Where the weights come from: "origin", "licence"
-            and "paper". Kept in presets.
+        source: dict. Where the weights come from: "origin", "licence",
+            "paper" and the record of their "training". Kept in presets.
 
     Example:
 
@@ -107,12 +107,13 @@ class Extractor:
             {key: found.info[key] for key in _SOURCE if key in found.info},
         )
 
-    def save_to_preset(self, folder, description=""):
+    def save_to_preset(self, folder, description="", half=False):
         """Writes the model, its PCA and its score threshold as a preset.
 
         Args:
             folder: str or `Path`. A folder that does not exist yet.
             description: str. One sentence for `delf-keras presets`.
+            half: bool. See `presets.save_model`.
         """
         presets.save_model(
             self.model,
@@ -123,6 +124,7 @@ class Extractor:
                 "score_threshold": self.options.score_threshold,
             },
             pca=self.pca and vars(self.pca),
+            half=half,
         )
 
     def with_pca(self, pca):

@@ -1,7 +1,10 @@
-"""Finding photographs in folders."""
+"""Finding photographs in folders, and queries in photographs."""
 
 from pathlib import Path
 
+import numpy as np
+
+from delf_keras.features.decoding import read_image
 from delf_keras.photograph_files import SUFFIXES, list_photographs
 
 
@@ -30,3 +33,31 @@ def find_photographs(folder):
             f"expected. Received: {folder}, which has none"
         )
     return names
+
+
+def read_query(path, box):
+    """Reads what a query of a benchmark shows: its photograph inside its box.
+
+    Args:
+        path: str or `Path`.
+        box: (left, top, right, bottom) in pixels, rounded to whole ones. What
+            is outside of the photograph is black.
+
+    Returns:
+        uint8 array `[bottom - top, right - left, 3]`, RGB.
+
+    Raises:
+        ImageError: if the photograph cannot be used.
+    """
+    left, top, right, bottom = (round(float(side)) for side in box)
+    image = read_image(path)
+    height, width = image.shape[:2]
+    query = np.zeros((bottom - top, right - left, 3), np.uint8)
+    inside = image[
+        max(top, 0) : min(bottom, height), max(left, 0) : min(right, width)
+    ]
+    row, column = max(-top, 0), max(-left, 0)
+    query[row : row + inside.shape[0], column : column + inside.shape[1]] = (
+        inside
+    )
+    return query

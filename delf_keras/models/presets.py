@@ -179,7 +179,7 @@ def _load_folder(preset, dtype):
     folder = preset.folder
     config = _read_json(folder / CONFIG_FILE)
     if dtype is not None:
-        config = _with_dtype(config, keras.dtype_policies.get(dtype))
+        config = with_dtype(config, keras.dtype_policies.get(dtype))
     weights = preset.file(WEIGHTS_FILE)
     try:
         model = keras.saving.deserialize_keras_object(config)
@@ -192,14 +192,19 @@ def _load_folder(preset, dtype):
     return model
 
 
-def _with_dtype(config, policy):
-    """Returns a serialized model with every dtype policy replaced."""
+def with_dtype(config, policy):
+    """Returns the config of a serialized model with another dtype policy.
+
+    Args:
+        config: dict. What `keras.saving.serialize_keras_object` returned.
+        policy: `keras.DTypePolicy` of every part.
+    """
     if not isinstance(config, dict):
         return config
     return {
         key: keras.dtype_policies.serialize(policy)
         if key == "dtype"
-        else _with_dtype(value, policy)
+        else with_dtype(value, policy)
         for key, value in config.items()
     }
 
@@ -219,7 +224,7 @@ def check_finite(model):
             )
 
 
-def save_model(model, folder, info, pca=None):
+def save_model(model, folder, info, pca=None, half=False):
     """Writes a preset folder, all or nothing.
 
     Args:
@@ -227,6 +232,8 @@ def save_model(model, folder, info, pca=None):
         folder: str or `Path`. A folder that does not exist yet.
         info: dict. What `preset.json` shall say beside the checksums.
         pca: dict of the arrays that `pca.npz` shall hold, or None.
+        half: bool. Whether to keep the weights as float16. They must be
+            numbers of float16 already, for the fingerprint to stay.
 
     Raises:
         FileExistsError: if the folder exists.
@@ -241,6 +248,8 @@ def save_model(model, folder, info, pca=None):
         config = keras.saving.serialize_keras_object(model)
         (temporary / CONFIG_FILE).write_text(json.dumps(config, indent=2))
         model.save_weights(temporary / WEIGHTS_FILE)
+        if half:
+            _halve(temporary / WEIGHTS_FILE)
         if pca is not None:
             np.savez(temporary / PCA_FILE, **pca)
         checksums = {
@@ -250,6 +259,24 @@ def save_model(model, folder, info, pca=None):
         }
         info = {**info, "sha256": checksums}
         (temporary / INFO_FILE).write_text(json.dumps(info, indent=2))
+
+
+def _halve(path):
+    """Rewrites a file of float32 weights with float16 ones."""
+    import h5py
+
+    halved = path.with_name("halved.h5")
+    with h5py.File(path) as source, h5py.File(halved, "w") as target:
+
+        def copy(name, item):
+            if isinstance(item, h5py.Dataset):
+                target.create_dataset(name, data=item[()].astype(np.float16))
+            else:
+                target.require_group(name)
+            target[name].attrs.update(item.attrs)
+
+        source.visititems(copy)
+    halved.replace(path)
 
 
 def file_sha256(path):
