@@ -13,7 +13,21 @@ from delf_keras.datasets.synthetic.views import render_view
 JPEG_QUALITY = 92
 
 # Landmarks and distractors of one set have seeds in a row from here on.
-_SEEDS_PER_SET = 1 << 20
+SEEDS_PER_SET = 1 << 20
+
+
+def encode_jpeg(image):
+    """Encodes a photograph.
+
+    Args:
+        image: uint8 [height, width, 3], RGB.
+
+    Returns:
+        bytes of a JPEG file.
+    """
+    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    _, data = cv2.imencode(".jpg", image[..., ::-1], quality)
+    return data.tobytes()
 
 
 def write_photographs(
@@ -49,7 +63,7 @@ def write_photographs(
     landmarks = range(checked_count("num_landmarks", num_landmarks))
     views = range(checked_count("views_per_landmark", views_per_landmark))
     distractors = range(checked_count("num_distractors", num_distractors))
-    first = checked_count("seed", seed) * _SEEDS_PER_SET
+    first = checked_count("seed", seed) * SEEDS_PER_SET
     paths = []
     for landmark, view in itertools.product(landmarks, views):
         image = render_view(first + landmark, view, size).image
@@ -63,8 +77,6 @@ def write_photographs(
 
 
 def _write_jpeg(path, image):
-    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    _, data = cv2.imencode(".jpg", image[..., ::-1], quality)
     with atomic_path(path) as temporary:
-        temporary.write_bytes(data.tobytes())
+        temporary.write_bytes(encode_jpeg(image))
     return path

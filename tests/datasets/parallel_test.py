@@ -1,0 +1,53 @@
+"""Work done in parallel."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from delf_keras.datasets.parallel import ordered_map, usable_cores
+
+
+@pytest.fixture
+def pool():
+    with ThreadPoolExecutor(4) as pool:
+        yield pool
+
+
+@pytest.mark.parametrize("ahead", [1, 3, 100])
+def test_results_come_in_order(pool, ahead):
+    squares = ordered_map(pool, lambda number: number**2, range(20), ahead)
+    assert list(squares) == [number**2 for number in range(20)]
+
+
+def test_items_are_taken_only_as_they_are_needed(pool):
+    taken = []
+
+    def items():
+        for number in range(100):
+            taken.append(number)
+            yield number
+
+    results = ordered_map(pool, str, items(), ahead=3)
+    assert next(results) == "0"
+    assert taken == [0, 1, 2]
+    assert next(results) == "1"
+    assert taken == [0, 1, 2, 3]
+
+
+def test_work_goes_on_while_the_caller_is_busy(pool):
+    done = [threading.Event() for _ in range(3)]
+    results = ordered_map(pool, lambda event: event.set(), done, ahead=3)
+    next(results)
+    assert all(event.wait(10) for event in done)
+
+
+def test_an_error_is_that_of_the_function(pool):
+    results = ordered_map(pool, lambda number: 1 / number, [1, 0], ahead=2)
+    assert next(results) == 1
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+
+
+def test_there_is_a_core():
+    assert usable_cores() >= 1
