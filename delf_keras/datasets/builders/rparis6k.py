@@ -1,0 +1,34 @@
+"""`rparis6k`: Paris, revisited."""
+
+import tensorflow_datasets as tfds
+
+from delf_keras.datasets.builders.files import Published
+from delf_keras.datasets.builders.paris6k import PHOTOGRAPHS
+from delf_keras.datasets.builders.revisited import (
+    GROUND_TRUTH_URL,
+    RevisitedBuilder,
+)
+
+
+class Rparis6k(RevisitedBuilder):
+    """Revisited Paris: 6322 photographs, 70 queries; easy, medium, hard.
+
+    The split `database` has the photographs to search, in the order of the
+    ground truth, as rankings for `evaluate_revisited` count them; `query` has
+    those to search for, with a `box` (left, top, right, bottom in pixels) that
+    they must be cropped to, and the names of the photographs that are easy or
+    hard to find and of those that count neither way (junk). Faces are blurred.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    MANUAL_DOWNLOAD_INSTRUCTIONS = (
+        "Put paris_1-v1.tgz and paris_2-v1.tgz, or their photographs in a "
+        "folder jpg, and gnd_rparis6k.pkl into a folder and give it as "
+        "manual_dir."
+    )
+    PHOTOGRAPHS = PHOTOGRAPHS
+    GROUND_TRUTH = Published(
+        url=f"{GROUND_TRUTH_URL}/rparis6k",
+        names=("gnd_rparis6k.pkl",),
+        folder="rparis6k",
+    )
