@@ -14,6 +14,7 @@ VERBS = (
     "search",
     "evaluate",
     "presets",
+    "dataset",
     "fit-pca",
     "demo",
 )

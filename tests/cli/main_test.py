@@ -42,6 +42,8 @@ FLAGS = {
     },
     "evaluate": {"gnd", "ranks", "name", "json"},
     "presets": set(),
+    "dataset": {"name", "data_dir", "manual_dir"}
+    | {"describe", "list", "workers"},
     "fit-pca": EXTRACTION | FOLDERS | {"dimension", "whiten", "seed"},
     "demo": {"photos", "query", "weights", "output"},
 }
