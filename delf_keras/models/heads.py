@@ -90,15 +90,16 @@ class DescriptorClassifier(_Classifier):
 
     def __init__(self, delf, num_classes, **kwargs):
         super().__init__(delf, num_classes, ("backbone",), **kwargs)
-        self.head = DescriptorHead(delf.backbone, num_classes)
+        self.descriptor_head = DescriptorHead(delf.backbone, num_classes)
 
     def build(self, input_shape):
-        self.head.build(self._build_delf(input_shape))
+        self.descriptor_head.build(self._build_delf(input_shape))
         self.built = True
 
     def call(self, inputs, training=None):
         features = self.delf.backbone_features(inputs, training)
-        return {"descriptor": self.head(features, training=training)}
+        logits = self.descriptor_head(features, training=training)
+        return {"descriptor": logits}
 
 
 @keras.saving.register_keras_serializable(package="delf_keras")
@@ -128,10 +129,12 @@ class AttentionClassifier(_Classifier):
 
     def __init__(self, delf, num_classes, pooling="sum", **kwargs):
         super().__init__(delf, num_classes, ("attention",), **kwargs)
-        self.head = AttentionHead(delf.attention, num_classes, pooling)
+        self.attention_head = AttentionHead(
+            delf.attention, num_classes, pooling
+        )
 
     def build(self, input_shape):
-        self.head.build(self._build_delf(input_shape))
+        self.attention_head.build(self._build_delf(input_shape))
         self.built = True
 
     def call(self, inputs, training=None):
@@ -139,14 +142,14 @@ class AttentionClassifier(_Classifier):
         restored = features
         if self.delf.autoencoder is not None:
             _, restored = self.delf.autoencoder(features)
-        logits = self.head(
+        logits = self.attention_head(
             [ops.stop_gradient(features), ops.stop_gradient(restored)],
             training=training,
         )
         return {"attention": logits}
 
     def get_config(self):
-        return super().get_config() | {"pooling": self.head.pooling}
+        return super().get_config() | {"pooling": self.attention_head.pooling}
 
 
 @keras.saving.register_keras_serializable(package="delf_keras")

@@ -6,6 +6,29 @@ STAGES = ("descriptor", "attention", "joint")
 OPTIMIZERS = ("sgd", "adam", "adamw")
 SCHEDULES = ("constant", "linear", "cosine")
 
+# Where a stage's options differ from those of `TrainingOptions`, of
+# `PipelineOptions` and of `Augmentation`. The sizes of the first two stages
+# are the paper's, which does not name optimizers; the third is the recipe of
+# tensorflow/models, of which the first has the optimizer.
+STAGE_DEFAULTS = {
+    "descriptor": {"image_size": 224, "resize_size": 250, "batch_size": 32},
+    "attention": {
+        "image_size": 720,
+        "resize_size": 900,
+        "batch_size": 8,
+        "gammas": (1.0, 0.7071, 0.5, 0.3536),
+        "optimizer": "adam",
+        "learning_rate": 1e-3,
+    },
+    "joint": {
+        "image_size": 321,
+        "resize_size": 358,
+        "batch_size": 32,
+        "crop": "area",
+        "pooling": "mean",
+    },
+}
+
 
 @dataclass(frozen=True)
 class TrainingOptions:
