@@ -63,7 +63,6 @@ def trained_delf(classifier, half=False):
             keras.dtype_policies.get("float32"),
         )
     )
-    delf.build((None, None, None, 3))
     # Set first: it moves weights in the list of all.
     delf.trainable = source.trainable = True
     weights = source.get_weights()
