@@ -22,6 +22,7 @@ from delf_keras.cli.training_flags import (
     define_training_flags,
     finishing_options,
     pipeline_options,
+    stage_value,
     training_options,
 )
 
@@ -81,7 +82,7 @@ def _checked_dataset(flags):
 
 def _claim(work, flags):
     """Makes the folder of a run, or checks that it is that of this one."""
-    values = flags.flag_values_dict()
+    values = _resolved(flags)
     path = work / _RUN_FILE
     if not path.exists():
         with atomic_path(path) as temporary:
@@ -218,7 +219,7 @@ def _finish(flags, classifier, state, report, preset, work):
         delf,
         report.train,
         finishing_options(flags),
-        training_source(flags.flag_values_dict(), preset, report, state, kept),
+        training_source(_resolved(flags), preset, report, state, kept),
         show_progress,
     )
     extractor.save_to_preset(flags.output, _description(flags), flags.half)
@@ -231,6 +232,11 @@ def _finish(flags, classifier, state, report, preset, work):
         f"{extractor.options.score_threshold:.4g}."
     )
     return 0
+
+
+def _resolved(flags):
+    """Returns the value of every flag, the stage's default if not given."""
+    return {name: stage_value(flags, name) for name in flags}
 
 
 def _description(flags):

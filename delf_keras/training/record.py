@@ -39,9 +39,8 @@ def training_source(options, preset, report, state, kept):
                 "photographs_validation": len(report.validation or ()),
                 "classes": list(report.train.class_names),
             },
-            "epochs": state.epochs,
             "kept_epoch": kept + 1,
-            "metrics": state.history[kept],
+            "history": list(state.history),
             "versions": _versions(),
         },
     }
