@@ -1,7 +1,9 @@
 """Many photographs, rendered by several processes."""
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Iterable
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from dataclasses import dataclass
@@ -151,3 +153,10 @@ def _prepare_process():
     # Each process has a core of its own, and an interruption is the parent's.
     cv2.setNumThreads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent():
+    # A parent that is killed leaves its processes waiting for ever.
+    multiprocessing.parent_process().join()
+    os._exit(1)

@@ -1,6 +1,8 @@
 """Many photographs, by one process or several."""
 
 import multiprocessing
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -44,3 +46,19 @@ def test_a_process_that_is_killed():
         process.kill()
     with pytest.raises(ChildProcessError, match="processes=2"):
         list(photographs)
+
+
+KILLED = """
+import os, signal
+from delf_keras.datasets.synthetic.rendering import render_distractors
+photographs = render_distractors(range(1200), (96, 128), processes=2)
+next(photographs)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_processes_end_when_their_parent_is_killed():
+    # Their output ends when the last of them does.
+    program = [sys.executable, "-c", KILLED]
+    finished = subprocess.run(program, stdout=subprocess.PIPE, timeout=60)
+    assert finished.returncode < 0
