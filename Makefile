@@ -36,13 +36,19 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/retrieval_quality.py --data="$(DATA)/landmarks" \
 	  --weights="$(DATA)/weights/resnet50_imagenet_conv1-4.weights.h5"
 
-# The models on JAX, in an environment that has no TensorFlow.
-test-backends: .venv-jax/dev.stamp
-	KERAS_BACKEND=jax .venv-jax/bin/python -m pytest tests/models \
-	  -m "not tf_only and not large and not network and not gpu"
+# Models and training on JAX and PyTorch, in environments without TensorFlow.
+ANY_BACKEND := tests/models tests/training/options_test.py \
+  tests/training/optimizers_test.py tests/training/stages_test.py \
+  tests/training/state_test.py tests/training/loop_test.py
+test-backends: .venv-jax/dev.stamp .venv-torch/dev.stamp
+	for backend in jax torch; do \
+	  KERAS_BACKEND=$$backend .venv-$$backend/bin/python -m pytest \
+	    $(ANY_BACKEND) \
+	    -m "not tf_only and not large and not network and not gpu" || exit; \
+	done
 
 clean:
-	rm -rf $(VENV) .venv-jax demo
+	rm -rf $(VENV) .venv-jax .venv-torch demo
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -55,7 +61,10 @@ $(VENV)/dev.stamp: pyproject.toml | $(VENV)/bin/python
 	$(PIP) --editable ".[dev]"
 	touch $@ $(VENV)/demo.stamp
 
-.venv-jax/dev.stamp: pyproject.toml
-	$(PYTHON) -m venv .venv-jax
-	.venv-jax/bin/python -m pip install --quiet --editable . jax pytest pillow
+PACKAGE_jax := jax
+PACKAGE_torch := torch==2.13.0
+.venv-%/dev.stamp: pyproject.toml
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python -m pip install --quiet --editable . \
+	  $(PACKAGE_$*) pytest pillow
 	touch $@
