@@ -24,7 +24,7 @@ class _Classifier(keras.Model):
         for name in ("backbone", "autoencoder", "attention"):
             part = getattr(delf, name)
             if part is not None:
-                part.trainable = name in trained
+                set_trainable(part, name in trained)
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
@@ -64,6 +64,20 @@ class _Classifier(keras.Model):
         if not self.delf.built:
             self.delf.build(input_shape)
         return self.delf.backbone.compute_output_shape(tuple(input_shape))
+
+
+def set_trainable(layer, trainable):
+    """Lets all of a layer learn, or nothing of it.
+
+    With TensorFlow, Keras overlooks a value that the layer itself has already,
+    although one that was frozen when it was saved has parts that are not.
+
+    Args:
+        layer: Keras layer or model.
+        trainable: bool.
+    """
+    layer.trainable = not trainable
+    layer.trainable = trainable
 
 
 @keras.saving.register_keras_serializable(package="delf_keras")

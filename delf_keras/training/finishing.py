@@ -14,6 +14,7 @@ from delf_keras.features.pca_fitting import (
     fit_pca_on_features,
     sample_photographs,
 )
+from delf_keras.models.heads import set_trainable
 from delf_keras.models.presets import check_finite, with_dtype
 
 logger = logging.getLogger(__name__)
@@ -63,8 +64,8 @@ def trained_delf(classifier, half=False):
             keras.dtype_policies.get("float32"),
         )
     )
-    # Set first: it moves weights in the list of all.
-    delf.trainable = source.trainable = True
+    for each in (delf, source):
+        set_trainable(each, True)
     weights = source.get_weights()
     if half:
         weights = [np.float32(np.float16(values)) for values in weights]
