@@ -171,8 +171,13 @@ def _train(flags, options, classifier, report, work):
         validation=validation
         and (lambda: pipeline.validation_batches(validation, views)),
     )
-    with pipeline.naming_unreadable(
-        images, lambda: members(int(classifier.optimizer.iterations))
+    with (
+        pipeline.naming_unreadable(
+            validation or images, lambda: range(len(validation or ()))
+        ),
+        pipeline.naming_unreadable(
+            images, lambda: members(int(classifier.optimizer.iterations))
+        ),
     ):
         return train(
             classifier,
