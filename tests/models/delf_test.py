@@ -17,6 +17,7 @@ VARIANTS = {
         "scaling": "tf_models",
         "resnet": {"stride_placement": "last", "output_stride": 32},
     },
+    "autoencoder": {"attention": "conv", "autoencoder": 6},
 }
 
 
@@ -41,14 +42,17 @@ def test_is_its_parts(make_model, make_photograph, variant):
         scaled = (pixels - 128) / 128
     else:
         scaled = keras.applications.resnet50.preprocess_input(pixels.copy())
-    features = model.backbone(scaled)
+    features = restored = model.backbone(scaled)
+    if model.autoencoder is not None:
+        features, restored = model.autoencoder(restored)
+        assert features.shape == (1, 4, 5, 6)
     outputs = model(pixels)
 
     np.testing.assert_allclose(
         outputs["features"], features, atol=1e-5 * np.max(features)
     )
     np.testing.assert_allclose(
-        outputs["attention_scores"], model.attention(features), rtol=1e-4
+        outputs["attention_scores"], model.attention(restored), rtol=1e-4
     )
 
 

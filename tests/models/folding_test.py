@@ -16,6 +16,7 @@ VARIANTS = {
         "attention_batch_norm": False,
         "scaling": "tf_models",
     },
+    "autoencoder": {"attention": "conv", "autoencoder": 32},
     "block_4": {"resnet": {"output_block": 4, "output_stride": 32}},
 }
 

@@ -7,7 +7,10 @@ import keras
 import numpy as np
 import pytest
 
-from delf_keras.models.imagenet import load_imagenet_weights
+from delf_keras.models.imagenet import (
+    load_imagenet_block,
+    load_imagenet_weights,
+)
 from delf_keras.models.resnet import ResNet
 
 
@@ -72,6 +75,43 @@ def test_weights_as_published(tmp_path, keras_resnet50, images, expected):
     model = make_resnet(output_block=4, output_stride=32)
     load_imagenet_weights(model, str(path))
     assert_same(model(images), expected[4])
+
+
+def test_block_4_beside_a_backbone(tmp_path, keras_resnet50, images, expected):
+    """The block that follows a backbone computes what keras.applications does.
+
+    It strides, since the backbone's own stride is 16.
+    """
+    path = tmp_path / "resnet50.weights.h5"
+    keras_resnet50.save_weights(path)
+    backbone = ResNet()
+    units = make_block_4(backbone)
+    assert load_imagenet_block(units, backbone, path)
+
+    x = expected[3]
+    for unit in units:
+        x = unit(x)
+    assert_same(x, expected[4])
+
+
+def test_block_4_of_a_file_that_ends_before(resnet50_file):
+    backbone = ResNet()
+    units = make_block_4(backbone)
+    before = [each for unit in units for each in unit.get_weights()]
+    assert not load_imagenet_block(units, backbone, resnet50_file)
+
+    after = [each for unit in units for each in unit.get_weights()]
+    for received, weight in zip(after, before, strict=True):
+        np.testing.assert_array_equal(received, weight)
+
+
+def make_block_4(backbone):
+    units = backbone.make_block(4, 2)
+    channels = backbone.channels
+    for unit in units:
+        unit.build((None, None, None, channels))
+        channels = 4 * unit.filters
+    return units
 
 
 def test_download(monkeypatch, keras_resnet50, images, expected):

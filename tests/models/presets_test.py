@@ -9,6 +9,7 @@ import socket
 import tarfile
 import threading
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ VARIANTS = {
     "norm": {},
     "conv": {"attention": "conv", "scaling": "tf_models"},
     "slim": {"resnet": {"stride_placement": "last", "output_stride": 32}},
+    "autoencoder": {"attention": "conv", "autoencoder": 6},
 }
 
 
@@ -91,6 +93,65 @@ def test_dtype_is_that_of_the_caller(saved, tiny_model):
     assert len(layers) > 30
     assert {layer.compute_dtype for layer in layers} == {"bfloat16"}
     assert model_fingerprint(mixed) == model_fingerprint(tiny_model)
+
+
+def test_with_dtype_changes_every_part(make_model):
+    """Whatever precision the model was made in."""
+    model = make_model(
+        attention="conv",
+        autoencoder=6,
+        dtype="mixed_bfloat16",
+        resnet={"dtype": "mixed_bfloat16"},
+    )
+    config = presets.with_dtype(
+        keras.saving.serialize_keras_object(model),
+        keras.dtype_policies.get("float32"),
+    )
+    copy = keras.saving.deserialize_keras_object(config)
+    layers = copy._flatten_layers()
+
+    assert {layer.compute_dtype for layer in layers} == {"float32"}
+    assert "bfloat16" not in json.dumps(config)
+
+
+def numbers_of_float16(model):
+    """Rounds the weights of a model, and returns it."""
+    model.set_weights([np.float16(each) for each in model.get_weights()])
+    return model
+
+
+def dtypes_of(path):
+    """Returns the NumPy types of the weights in a file."""
+    types = set()
+    with h5py.File(path) as file:
+        file.visititems(
+            lambda _, item: (
+                types.add(item.dtype.type)
+                if isinstance(item, h5py.Dataset)
+                else None
+            )
+        )
+    return types
+
+
+def test_half(tmp_path, make_model):
+    """Float16 on disk, the same model once it is loaded."""
+    model = numbers_of_float16(make_model(attention="conv"))
+    for half in (False, True):
+        presets.save_model(model, tmp_path / f"{half}", {}, half=half)
+    sizes = [
+        (tmp_path / name / "model.weights.h5").stat().st_size
+        for name in ("False", "True")
+    ]
+    loaded = Delf.from_preset(tmp_path / "True")
+
+    assert dtypes_of(tmp_path / "False/model.weights.h5") == {np.float32}
+    assert dtypes_of(tmp_path / "True/model.weights.h5") == {np.float16}
+    # What HDF5 adds for each weight is not halved.
+    values = 4 * model.count_params()
+    assert sizes[0] - sizes[1] > 0.45 * values
+    assert {v.dtype for v in loaded.weights} == {"float32"}
+    assert model_fingerprint(loaded) == model_fingerprint(model)
 
 
 def test_existing_folder_is_refused(tmp_path, saved, tiny_model):
