@@ -29,8 +29,9 @@ class SyntheticLandmarksConfig(tfds.core.BuilderConfig):
             same when `train_views` changes.
         num_distractors: int.
         size: (height, width), pixels, each at least 96.
-        seed: int. Each seed has other landmarks and distractors; those of
-            `write_photographs` with seed 0 are the demonstration's.
+        seed: int. Each seed has other landmarks and distractors, and so has
+            each config here; those of `write_photographs` with seed 0 are the
+            demonstration's.
     """
 
     num_landmarks: int
@@ -56,12 +57,12 @@ class SyntheticLandmarks(LandmarkBuilder, tfds.core.GeneratorBasedBuilder):
     BUILDER_CONFIGS = [
         SyntheticLandmarksConfig(
             name="default",
-            description="300 landmarks at 384x512: to train a model.",
-            num_landmarks=300,
-            train_views=40,
-            validation_views=4,
-            num_distractors=1200,
-            size=(384, 512),
+            description="500 landmarks at 240x320: to train a model.",
+            num_landmarks=500,
+            train_views=10,
+            validation_views=2,
+            num_distractors=200,
+            size=(240, 320),
         ),
         SyntheticLandmarksConfig(
             name="small",
@@ -71,6 +72,7 @@ class SyntheticLandmarks(LandmarkBuilder, tfds.core.GeneratorBasedBuilder):
             validation_views=4,
             num_distractors=120,
             size=(240, 320),
+            seed=2,
         ),
         SyntheticLandmarksConfig(
             name="tiny",
@@ -80,6 +82,7 @@ class SyntheticLandmarks(LandmarkBuilder, tfds.core.GeneratorBasedBuilder):
             validation_views=2,
             num_distractors=12,
             size=(160, 208),
+            seed=3,
         ),
     ]
 
