@@ -5,6 +5,7 @@ from dataclasses import dataclass
 STAGES = ("descriptor", "attention", "joint")
 OPTIMIZERS = ("sgd", "adam", "adamw")
 SCHEDULES = ("constant", "linear", "cosine")
+POOLINGS = ("sum", "mean")
 
 # Where a stage's options differ from those of `TrainingOptions`, of
 # `PipelineOptions` and of `Augmentation`. The sizes of the first two stages
@@ -84,15 +85,19 @@ class TrainingOptions:
             "weight_decay": self.weight_decay >= 0,
             "clip_norm": self.clip_norm >= 0,
             "label_smoothing": 0 <= self.label_smoothing < 1,
+            "pooling": self.pooling in POOLINGS,
             "autoencoder": self.autoencoder >= 0,
+            "attention_weight": self.attention_weight >= 0,
+            "reconstruction_weight": self.reconstruction_weight >= 0,
+            "seed": self.seed >= 0,
         }
         for name, allows in allowed.items():
             if not allows:
                 raise ValueError(
                     f"stage must be one of {STAGES}, optimizer of "
-                    f"{OPTIMIZERS}, schedule of {SCHEDULES}, epochs and "
-                    "learning_rate positive, label_smoothing in [0, 1) and "
-                    "the others not negative. "
+                    f"{OPTIMIZERS}, schedule of {SCHEDULES}, pooling of "
+                    f"{POOLINGS}, epochs and learning_rate positive, "
+                    "label_smoothing in [0, 1) and the others not negative. "
                     f"Received: {name}={getattr(self, name)!r}"
                 )
 
