@@ -48,13 +48,21 @@ def read_query(path, box):
 
     Raises:
         ImageError: if the photograph cannot be used.
+        ValueError: if the box is empty.
     """
     left, top, right, bottom = (round(float(side)) for side in box)
+    if left >= right or top >= bottom:
+        raise ValueError(
+            "A box is left, top, right, bottom, in pixels, and not empty. "
+            f"Received: {[left, top, right, bottom]} for {path}"
+        )
     image = read_image(path)
     height, width = image.shape[:2]
     query = np.zeros((bottom - top, right - left, 3), np.uint8)
+    # A slice that ends before 0 would be counted from the other side.
     inside = image[
-        max(top, 0) : min(bottom, height), max(left, 0) : min(right, width)
+        max(top, 0) : max(min(bottom, height), 0),
+        max(left, 0) : max(min(right, width), 0),
     ]
     row, column = max(-top, 0), max(-left, 0)
     query[row : row + inside.shape[0], column : column + inside.shape[1]] = (

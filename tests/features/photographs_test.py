@@ -1,8 +1,11 @@
-"""Which files of a folder are photographs."""
+"""Which files of a folder are photographs, and what a query shows."""
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from delf_keras.features.photographs import find_photographs
+from delf_keras.features.decoding import ImageError
+from delf_keras.features.photographs import find_photographs, read_query
 
 
 def make_files(folder, *names):
@@ -69,3 +72,48 @@ def test_no_photographs(tmp_path):
         ValueError, match=f".bmp, .gif, .* Received: {tmp_path}, which has none"
     ):
         find_photographs(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def photograph(tmp_path_factory, make_photograph):
+    """The path of a photograph of 60x40 pixels."""
+    path = tmp_path_factory.mktemp("queries") / "a.png"
+    Image.fromarray(make_photograph(40, 60)).save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        (0, 0, 60, 40),
+        (10, 5, 33, 17),
+        (10.4, 4.6, 33.5, 16.5),
+        (-7, -3, 20, 12),
+        (50, 30, 75, 55),
+        (-5, -5, 70, 50),
+        # Wholly outside.
+        (70, 5, 90, 20),
+        (5, -30, 20, -4),
+        (-25, 45, -2, 60),
+    ],
+)
+def test_a_query_is_what_pillow_crops(photograph, box):
+    query = read_query(photograph, np.array(box))
+    with Image.open(photograph) as image:
+        expected = np.asarray(image.crop(box))
+
+    assert query.dtype == np.uint8
+    np.testing.assert_array_equal(query, expected)
+
+
+@pytest.mark.parametrize("box", [(10, 5, 10, 17), (33, 17, 10, 5)])
+def test_an_empty_box(photograph, box):
+    with pytest.raises(
+        ValueError, match=r"not empty. Received: \[\d+, .* for .*a.png"
+    ):
+        read_query(photograph, box)
+
+
+def test_a_query_that_is_missing(tmp_path):
+    with pytest.raises(ImageError, match="cannot be read. Received: .*b.jpg"):
+        read_query(tmp_path / "b.jpg", (0, 0, 10, 10))
