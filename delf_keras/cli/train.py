@@ -6,8 +6,8 @@
         --stage=attention --output=my_preset
 
 An interrupted run goes on where it was when the same command is given again;
-until it ends, its checkpoints and its log are in OUTPUT.partial. Flags can be
-read from a file with --flagfile; those of the paper and those for small sets
+until it ends, its checkpoints and its log.csv are in OUTPUT.partial. Flags can
+be read from a file with --flagfile; those of the paper and those for small sets
 of photographs are in the folder training/recipes of the package.
 """
 
@@ -215,7 +215,7 @@ def _finish(flags, classifier, state, report, preset, work):
     """Writes the preset of the epoch that is kept."""
     from delf_keras.training.finishing import finish, trained_delf
     from delf_keras.training.record import training_source
-    from delf_keras.training.state import load_epoch
+    from delf_keras.training.state import LOG_FILE, load_epoch
 
     kept = state.best_epoch if flags.keep == "best" else state.epochs - 1
     load_epoch(work, classifier, kept)
@@ -228,6 +228,7 @@ def _finish(flags, classifier, state, report, preset, work):
         show_progress,
     )
     extractor.save_to_preset(flags.output, _description(flags), flags.half)
+    shutil.copy(work / LOG_FILE, flags.output)
     shutil.rmtree(work)
     metrics = state.history[kept]
     print(
