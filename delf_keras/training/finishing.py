@@ -35,13 +35,11 @@ class FinishingOptions:
         features: Features that nine of ten photographs shall keep at the
             calibrated score threshold.
         max_image_size: Pixels to which a longer side is shrunk first, or 0.
-        half: Whether weights are rounded to float16, and kept so.
     """
 
     pca: PcaOptions = PcaOptions()
     features: int = 1000
     max_image_size: int = 1024
-    half: bool = False
 
 
 def trained_delf(classifier, half=False):
@@ -64,11 +62,12 @@ def trained_delf(classifier, half=False):
             keras.dtype_policies.get("float32"),
         )
     )
-    for each in (delf, source):
-        set_trainable(each, True)
+    set_trainable(delf, True)
     weights = source.get_weights()
     if half:
-        weights = [np.float32(np.float16(values)) for values in weights]
+        # What is too large becomes infinite, which is refused below.
+        with np.errstate(over="ignore"):
+            weights = [np.float32(np.float16(values)) for values in weights]
     delf.set_weights(weights)
     check_finite(delf)
     return delf
@@ -147,5 +146,5 @@ def _features(extractor, images, sample):
         # A strip that is nothing but a line when it is shrunk, say.
         if isinstance(features, ImageError):
             logger.warning("Skipped: %s", features)
-        else:
+        elif len(features):
             yield features
