@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from delf_keras.evaluation import evaluate_revisited, load_revisited
+from delf_keras.features.decoding import read_image
 from delf_keras.features.extractor import Extractor
 from delf_keras.features.graph import ExtractionOptions
 from delf_keras.features.photographs import read_query
@@ -28,31 +29,38 @@ def evaluate_retrieval(extractor, folder, **options):
         dict of "E", "M" and "H" to `ProtocolResult`.
 
     Raises:
-        FileNotFoundError: if the folder lacks one of the two.
+        FileNotFoundError: if the folder lacks the ground truth, or a
+            photograph that it names.
         ValueError: if the ground truth is malformed, or a photograph of the
             database cannot be used.
         ImageError: if a query cannot be used.
     """
     ground_truth = load_revisited(find_ground_truth(folder))
-    photographs = Path(folder) / "jpg"
-    report = build_index(
-        [photographs / f"{name}.jpg" for name in ground_truth.image_names],
-        extractor,
-        **options,
-    )
+    database = _photographs(folder, ground_truth.image_names)
+    of_queries = _photographs(folder, ground_truth.query_names)
+    report = build_index(database, extractor, **options)
     if report.skipped:
         raise ValueError(
             "Every photograph of the database must be of use. Received: "
             f"{next(iter(report.skipped.values()))}"
         )
-    queries = [
-        read_query(photographs / f"{name}.jpg", box)
-        for name, box in zip(
-            ground_truth.query_names, ground_truth.boxes, strict=True
-        )
+    ranks = [
+        report.index.rank(read_query(path, box))
+        for path, box in zip(of_queries, ground_truth.boxes, strict=True)
     ]
-    ranks = np.stack([report.index.rank(query) for query in queries], axis=1)
-    return evaluate_revisited(ground_truth, ranks)
+    return evaluate_revisited(ground_truth, np.stack(ranks, axis=1))
+
+
+def _photographs(folder, names):
+    """Returns the paths of photographs, all of which must be there."""
+    paths = [Path(folder) / "jpg" / f"{name}.jpg" for name in names]
+    for path in paths:
+        if not path.is_file():
+            raise FileNotFoundError(
+                "Every photograph of the ground truth must be in jpg/. "
+                f"Received: {path}, which is missing"
+            )
+    return paths
 
 
 def find_ground_truth(folder):
@@ -82,13 +90,16 @@ class RetrievalQuality(keras.callbacks.Callback):
         **options: See `build_index`.
 
     Raises:
-        FileNotFoundError, ValueError: see `evaluate_retrieval`; the ground
-            truth is looked at before training starts.
+        FileNotFoundError, ValueError: see `evaluate_retrieval`; the folder is
+            looked at before training starts.
     """
 
     def __init__(self, folder, extraction=None, **options):
         super().__init__()
-        load_revisited(find_ground_truth(folder))
+        ground_truth = load_revisited(find_ground_truth(folder))
+        names = (*ground_truth.image_names, *ground_truth.query_names)
+        for path in _photographs(folder, names):
+            read_image(path)
         self.folder = folder
         self.extraction = replace(
             extraction or ExtractionOptions(), score_threshold=0.0

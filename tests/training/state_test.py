@@ -31,7 +31,7 @@ def classifier(make_small_classifier):
 def fill(classifier, value):
     """Gives every weight, and the momenta of the optimizer, a value."""
     for variable in [*classifier.weights, *classifier.optimizer.variables]:
-        variable.assign(keras.ops.full_like(variable, value))
+        variable.assign(np.full(variable.shape, value))
 
 
 def values_in(classifier):
