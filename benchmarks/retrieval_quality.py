@@ -12,13 +12,14 @@ import dataclasses
 import time
 from pathlib import Path
 
+import keras
 import numpy as np
 import rootsift
 from absl import app, flags
 from recording import record
 from tqdm import tqdm
 
-from delf_keras import Extractor
+from delf_keras import Delf, Extractor
 from delf_keras.evaluation import (
     evaluate_revisited,
     format_revisited,
@@ -32,6 +33,12 @@ FLAGS = flags.FLAGS
 flags.DEFINE_string("data", None, "Folder with jpg/ and gnd_*.pkl.")
 flags.DEFINE_string("preset", "delf_resnet50_imagenet", "Preset.")
 flags.DEFINE_string("weights", None, "ImageNet weights for the preset.")
+flags.DEFINE_integer(
+    "random_seed",
+    None,
+    "Seed of random weights for the preset's network: what training is "
+    "measured against.",
+)
 flags.DEFINE_integer("max_image_size", 640, "Pixels of the longer side.")
 flags.DEFINE_integer("max_features", 1000, "Features of a photograph.")
 flags.DEFINE_string("precision", "float32", "float32 or bfloat16.")
@@ -82,6 +89,11 @@ def rank_with_delf(database, queries):
         max_features=FLAGS.max_features,
         precision=FLAGS.precision,
     )
+    if FLAGS.random_seed is not None:
+        extractor = Extractor(
+            random_model(extractor.model),
+            options=dataclasses.replace(extractor.options, score_threshold=0),
+        )
     start = time.perf_counter()
     report = build_index(
         database,
@@ -119,6 +131,7 @@ def rank_with_delf(database, queries):
         and query_seconds / len(queries),
         "seconds_per_query": search_seconds / len(queries),
         "preset": FLAGS.preset,
+        "random_seed": FLAGS.random_seed,
         "precision": FLAGS.precision,
         "max_image_size": FLAGS.max_image_size,
         "max_features": FLAGS.max_features,
@@ -127,6 +140,16 @@ def rank_with_delf(database, queries):
         "search": dataclasses.asdict(options),
     }
     return ranks, figures
+
+
+def random_model(model):
+    """Returns a network of the same shape that has learned nothing."""
+    keras.utils.set_random_seed(FLAGS.random_seed)
+    fresh = Delf.from_config(model.get_config())
+    # Weights are drawn where a layer is built.
+    if not fresh.built:
+        fresh.build((None, None, None, 3))
+    return fresh
 
 
 def query_features(extractor, queries):
