@@ -157,6 +157,8 @@ def evaluate(delf, data, landmark_of, halves, name):
     results = evaluate_retrieval(
         extractor,
         data,
+        # Quantizing would add noise to what is compared.
+        factory="exact",
         work_folder=FLAGS.work_dir,
         progress=lambda iterable, total, label: tqdm(
             iterable, label, total, disable=None
