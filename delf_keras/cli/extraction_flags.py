@@ -58,7 +58,7 @@ def define_extraction_flags(flags, default_preset=None):
     )
     absl_flags.register_validator(
         "scales",
-        _are_numbers,
+        are_numbers,
         "Numbers with commas between them are expected",
         flag_values=flags,
     )
@@ -79,7 +79,8 @@ def define_extraction_flags(flags, default_preset=None):
     )
 
 
-def _are_numbers(values):
+def are_numbers(values):
+    """Whether the values of a list flag are finite numbers, if it is given."""
     try:
         return all(map(math.isfinite, map(float, values or ())))
     except ValueError:

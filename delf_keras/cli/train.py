@@ -24,9 +24,21 @@ from delf_keras.cli.training_flags import (
     pipeline_options,
     stage_value,
     training_options,
+    with_length,
 )
 
 _RUN_FILE = "run.json"
+# Flags that a run may go on with others of: they are for its end alone.
+_FOR_THE_END = (
+    "output",
+    "description",
+    "tensorboard",
+    "keep",
+    "pca_dimension",
+    "whiten",
+    "features",
+    "half",
+)
 # Photographs of which TensorBoard shows the attention.
 _SHOWN = 8
 
@@ -49,13 +61,18 @@ def run(flags, args):
             "Training starts from --preset, or from a new network of --depth. "
             f"Received: preset={flags.preset}, depth={flags.depth}"
         )
+    work = Path(f"{flags.output.rstrip('/')}.partial")
+    _check_same_run(work, flags)
+    options, views = training_options(flags), pipeline_options(flags)
     report = _checked_dataset(flags)
     print(report.table(), flush=True)
-    options = training_options(flags, len(report.train))
-    work = Path(f"{flags.output.rstrip('/')}.partial")
-    _claim(work, flags)
+    options = with_length(
+        options, flags.steps, len(report.train), views.batch_size
+    )
     classifier, preset = _classifier(flags, options, report.train.num_classes)
-    state = _train(flags, options, classifier, report, work)
+    callbacks = _callbacks(flags, views, report.validation or report.train)
+    _claim(work, flags)
+    state = _train(flags, options, views, classifier, report, work, callbacks)
     return _finish(flags, classifier, state, report, preset, work)
 
 
@@ -80,21 +97,30 @@ def _checked_dataset(flags):
     return check_dataset(train, validation, show_progress)
 
 
-def _claim(work, flags):
-    """Makes the folder of a run, or checks that it is that of this one."""
-    values = _resolved(flags)
-    path = work / _RUN_FILE
-    if not path.exists():
-        with atomic_path(path) as temporary:
-            temporary.write_text(json.dumps(values, indent=2))
+def _check_same_run(work, flags):
+    """Refuses a folder whose run has finished epochs with other flags."""
+    from delf_keras.training.state import read_state
+
+    if not read_state(work).epochs:
         return
-    before = json.loads(path.read_text())
-    changed = sorted(n for n in values if values[n] != before.get(n))
+    before = json.loads((work / _RUN_FILE).read_text())
+    values = _resolved(flags)
+    changed = sorted(
+        name
+        for name in values
+        if name not in _FOR_THE_END and values[name] != before.get(name)
+    )
     if changed:
         raise ValueError(
             f"{work} is of a run with other flags: remove it to start anew. "
             f"Received: another {', '.join(changed)}"
         )
+
+
+def _claim(work, flags):
+    """Makes the folder of a run, and says whose it is."""
+    with atomic_path(work / _RUN_FILE) as temporary:
+        temporary.write_text(json.dumps(_resolved(flags), indent=2))
 
 
 def _classifier(flags, options, num_classes):
@@ -150,12 +176,11 @@ def _starting_delf(flags):
     return delf, None
 
 
-def _train(flags, options, classifier, report, work):
+def _train(flags, options, views, classifier, report, work, callbacks):
     """Runs `fit`, and returns the `TrainingState` at its end."""
     from delf_keras.training import pipeline
     from delf_keras.training.loop import TrainingData, train
 
-    views = pipeline_options(flags)
     images, validation = report.train, report.validation
 
     def members(step):
@@ -186,7 +211,7 @@ def _train(flags, options, classifier, report, work):
             options.steps_per_epoch,
             work,
             monitor=flags.monitor or ("mAP_M" if flags.eval_set else None),
-            callbacks=_callbacks(flags, views, validation or images),
+            callbacks=callbacks,
         )
 
 
@@ -242,7 +267,9 @@ def _finish(flags, classifier, state, report, preset, work):
 
 def _resolved(flags):
     """Returns the value of every flag, the stage's default if not given."""
-    return {name: stage_value(flags, name) for name in flags}
+    values = {name: stage_value(flags, name) for name in flags}
+    # As a file has them, which knows no tuples.
+    return json.loads(json.dumps(values))
 
 
 def _description(flags):

@@ -5,8 +5,10 @@ import math
 
 from absl import flags as absl_flags
 
+from delf_keras.cli.extraction_flags import are_numbers
 from delf_keras.training.options import (
     OPTIMIZERS,
+    POOLINGS,
     SCHEDULES,
     STAGE_DEFAULTS,
     STAGES,
@@ -46,11 +48,20 @@ _INTEGERS = {
         "Epochs, each with validation and a checkpoint; 10 "
         "if neither this nor --steps is given.",
     ),
-    "steps": (None, 1, "Batches in all, in place of --epochs."),
+    "steps": (
+        None,
+        1,
+        "Batches in all, in place of --epochs; rounded up to whole epochs.",
+    ),
     "steps_per_epoch": (0, 0, "Batches of an epoch; 0 for all the data."),
     "batch_size": (None, 1, "Photographs of a batch."),
     "image_size": (None, 1, "Side of the crop that is trained on, in pixels."),
-    "resize_size": (None, 1, "Side of the square that it is cropped from."),
+    "resize_size": (
+        None,
+        1,
+        "Side of the square that it is cropped from; goes with image_size if "
+        "not given.",
+    ),
     "autoencoder": (0, 0, "Channels of the autoencoder of a joint stage."),
     "seed": (0, 0, "Of new weights, the order of photographs and views."),
     "pca_dimension": (40, 0, "Length of a descriptor; 0 for no PCA."),
@@ -95,7 +106,7 @@ _ENUMS = {
     "crop": (None, ("centre", "area"), "How views are cropped."),
     "optimizer": (None, OPTIMIZERS, "Optimizer."),
     "schedule": (None, SCHEDULES, "Schedule of the learning rate."),
-    "pooling": (None, ("sum", "mean"), "Of features by attention."),
+    "pooling": (None, POOLINGS, "Of features by attention."),
     "precision": ("float32", ("float32", "bfloat16"), "Of the model."),
     "strategy": (
         "none",
@@ -139,6 +150,12 @@ def define_training_flags(flags):
         _help("gammas", "Factors of the image size; a batch draws one."),
         flag_values=flags,
     )
+    absl_flags.register_validator(
+        "gammas",
+        are_numbers,
+        "Numbers with commas between them are expected",
+        flag_values=flags,
+    )
     absl_flags.mark_flags_as_required(_REQUIRED, flag_values=flags)
 
 
@@ -159,12 +176,8 @@ def _shown(value):
     return ",".join(map(str, value)) if isinstance(value, tuple) else value
 
 
-def training_options(flags, num_images):
+def training_options(flags):
     """Returns the `TrainingOptions` that flags describe.
-
-    Args:
-        flags: Parsed `absl.flags.FlagValues`.
-        num_images: int. Photographs to train on.
 
     Raises:
         ValueError: if both `--epochs` and `--steps` are given.
@@ -174,16 +187,28 @@ def training_options(flags, num_images):
             "A run is as long as --epochs or --steps says, not both. "
             f"Received: epochs={flags.epochs}, steps={flags.steps}"
         )
-    length = flags.steps_per_epoch or max(
-        num_images // stage_value(flags, "batch_size"), 1
-    )
-    epochs = flags.epochs or 10
-    if flags.steps:
-        epochs = math.ceil(flags.steps / length)
-        length = math.ceil(flags.steps / epochs)
-    return _from_flags(
-        TrainingOptions, flags, epochs=epochs, steps_per_epoch=length
-    )
+    return _from_flags(TrainingOptions, flags, epochs=flags.epochs or 10)
+
+
+def with_length(options, steps, num_images, batch_size):
+    """Returns options with the epochs, and steps of each, of a whole run.
+
+    Args:
+        options: `TrainingOptions`.
+        steps: int. Steps in all, for as many epochs as they take, or None for
+            the epochs of the options.
+        num_images: int. Photographs to train on.
+        batch_size: int.
+
+    Returns:
+        `TrainingOptions`.
+    """
+    length = options.epoch_length(num_images, batch_size)
+    epochs = options.epochs
+    if steps:
+        epochs = math.ceil(steps / length)
+        length = math.ceil(steps / epochs)
+    return dataclasses.replace(options, epochs=epochs, steps_per_epoch=length)
 
 
 def pipeline_options(flags):
@@ -210,8 +235,14 @@ def finishing_options(flags):
 
 def stage_value(flags, name):
     """Returns the value of a flag, the default of the stage if not given."""
-    value = flags[name].value
-    return STAGE_DEFAULTS[flags.stage].get(name) if value is None else value
+    value, defaults = flags[name].value, STAGE_DEFAULTS[flags.stage]
+    if value is not None or name not in defaults:
+        return value
+    if name == "resize_size":
+        # A smaller crop shall show as much of a photograph.
+        share = stage_value(flags, "image_size") / defaults["image_size"]
+        return round(share * defaults[name])
+    return defaults[name]
 
 
 def _from_flags(kind, flags, **values):
