@@ -46,6 +46,7 @@ flags.DEFINE_integer("batch_size", 8, "Crops of a batch.")
 flags.DEFINE_float("learning_rate", 1e-3, "Learning rate.")
 flags.DEFINE_string("pooling", "sum", "sum or mean.")
 flags.DEFINE_integer("max_image_size", 320, "Longer side in the search.")
+flags.DEFINE_integer("max_features", 300, "Features of a photograph.")
 flags.DEFINE_string("work_dir", None, "Where runs and features are kept.")
 flags.DEFINE_string("json", None, "File to write the figures to.")
 
@@ -60,7 +61,7 @@ def main(_):
     figures = {
         name: FLAGS[name].value
         for name in ("preset", "epochs", "image_size", "batch_size")
-        + ("learning_rate", "pooling", "max_image_size")
+        + ("learning_rate", "pooling", "max_image_size", "max_features")
     }
     figures["norm"] = evaluate(delf, data, landmark_of, halves, "norm")
     runs = []
@@ -151,9 +152,10 @@ def train_attention(delf, images, seed):
 
 def evaluate(delf, data, landmark_of, halves, name):
     """Returns mAP in percent of each half's queries."""
-    extractor = Extractor(
-        delf, options=ExtractionOptions(max_image_size=FLAGS.max_image_size)
+    options = ExtractionOptions(
+        max_features=FLAGS.max_features, max_image_size=FLAGS.max_image_size
     )
+    extractor = Extractor(delf, options=options)
     results = evaluate_retrieval(
         extractor,
         data,
