@@ -12,33 +12,19 @@ of photographs are in the folder training/recipes of the package.
 """
 
 import contextlib
-import json
 import shutil
 from pathlib import Path
 
-from delf_keras.atomic import atomic_path
 from delf_keras.cli.progress import show_progress
 from delf_keras.cli.training_flags import (
     define_training_flags,
     finishing_options,
     pipeline_options,
-    stage_value,
     training_options,
     with_length,
 )
+from delf_keras.cli.training_run import check_same_run, claim, used_options
 
-_RUN_FILE = "run.json"
-# Flags that a run may go on with others of: they are for its end alone.
-_FOR_THE_END = (
-    "output",
-    "description",
-    "tensorboard",
-    "keep",
-    "pca_dimension",
-    "whiten",
-    "features",
-    "half",
-)
 # Photographs of which TensorBoard shows the attention.
 _SHOWN = 8
 
@@ -62,7 +48,7 @@ def run(flags, args):
             f"Received: preset={flags.preset}, depth={flags.depth}"
         )
     work = Path(f"{flags.output.rstrip('/')}.partial")
-    _check_same_run(work, flags)
+    check_same_run(work, flags)
     options, views = training_options(flags), pipeline_options(flags)
     report = _checked_dataset(flags)
     print(report.table(), flush=True)
@@ -71,9 +57,11 @@ def run(flags, args):
     )
     classifier, preset = _classifier(flags, options, report.train.num_classes)
     callbacks = _callbacks(flags, views, report.validation or report.train)
-    _claim(work, flags)
+    _check_monitor(flags, classifier, report.validation)
+    claim(work, flags)
     state = _train(flags, options, views, classifier, report, work, callbacks)
-    return _finish(flags, classifier, state, report, preset, work)
+    record = used_options(flags, options, views)
+    return _finish(flags, record, classifier, state, report, preset, work)
 
 
 def _checked_dataset(flags):
@@ -97,30 +85,21 @@ def _checked_dataset(flags):
     return check_dataset(train, validation, show_progress)
 
 
-def _check_same_run(work, flags):
-    """Refuses a folder whose run has finished epochs with other flags."""
-    from delf_keras.training.state import read_state
+def _check_monitor(flags, classifier, validation):
+    """Refuses a metric that no epoch will have."""
+    from delf_keras.training.retrieval_quality import METRICS
+    from delf_keras.training.stages import metric_names
 
-    if not read_state(work).epochs:
-        return
-    before = json.loads((work / _RUN_FILE).read_text())
-    values = _resolved(flags)
-    changed = sorted(
-        name
-        for name in values
-        if name not in _FOR_THE_END and values[name] != before.get(name)
-    )
-    if changed:
+    names = metric_names(classifier)
+    if validation is not None:
+        names += [f"val_{name}" for name in names]
+    if flags.eval_set:
+        names += METRICS
+    if flags.monitor not in (None, *names):
         raise ValueError(
-            f"{work} is of a run with other flags: remove it to start anew. "
-            f"Received: another {', '.join(changed)}"
+            f"The best epoch is chosen by one of {', '.join(names)}. "
+            f"Received: monitor={flags.monitor}"
         )
-
-
-def _claim(work, flags):
-    """Makes the folder of a run, and says whose it is."""
-    with atomic_path(work / _RUN_FILE) as temporary:
-        temporary.write_text(json.dumps(_resolved(flags), indent=2))
 
 
 def _classifier(flags, options, num_classes):
@@ -236,7 +215,7 @@ def _callbacks(flags, views, shown):
     return [*callbacks, TrainingProgress(views.batch_size)]
 
 
-def _finish(flags, classifier, state, report, preset, work):
+def _finish(flags, record, classifier, state, report, preset, work):
     """Writes the preset of the epoch that is kept."""
     from delf_keras.training.finishing import finish, trained_delf
     from delf_keras.training.record import training_source
@@ -249,7 +228,7 @@ def _finish(flags, classifier, state, report, preset, work):
         delf,
         report.train,
         finishing_options(flags),
-        training_source(_resolved(flags), preset, report, state, kept),
+        training_source(record, preset, report, state, kept),
         show_progress,
     )
     extractor.save_to_preset(flags.output, _description(flags), flags.half)
@@ -263,13 +242,6 @@ def _finish(flags, classifier, state, report, preset, work):
         f"{extractor.options.score_threshold:.4g}."
     )
     return 0
-
-
-def _resolved(flags):
-    """Returns the value of every flag, the stage's default if not given."""
-    values = {name: stage_value(flags, name) for name in flags}
-    # As a file has them, which knows no tuples.
-    return json.loads(json.dumps(values))
 
 
 def _description(flags):

@@ -78,11 +78,15 @@ def find_ground_truth(folder):
     return found[0]
 
 
+METRICS = ("mAP_E", "mAP_M", "mAP_H")
+
+
 class RetrievalQuality(keras.callbacks.Callback):
     """Adds mAP_E, mAP_M and mAP_H to the metrics of each epoch.
 
     They are the mAP, from 0 to 1, of the easy, medium and hard protocol, with
-    a PCA that is fitted on the database anew each time.
+    a PCA that is fitted on the database anew each time. A protocol for which
+    no query has positives is left out.
 
     Args:
         folder: See `evaluate_retrieval`.
@@ -110,4 +114,5 @@ class RetrievalQuality(keras.callbacks.Callback):
         extractor = Extractor(trained_delf(self.model), options=self.extraction)
         results = evaluate_retrieval(extractor, self.folder, **self.options)
         for protocol, result in results.items():
-            logs[f"mAP_{protocol}"] = result.mean_average_precision
+            if np.isfinite(result.mean_average_precision):
+                logs[f"mAP_{protocol}"] = result.mean_average_precision

@@ -95,9 +95,23 @@ def compile_classifier(classifier, options, total_steps, **arguments):
             for name in logits
         },
         # XLA would compile anew for every size of image.
-        jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
+        jit_compile=False
+        if keras.backend.backend() == "tensorflow"
+        else "auto",
         **arguments,
     )
+
+
+def metric_names(classifier):
+    """Returns the names of what `fit` measures of a classifier in training.
+
+    In validation they start with `val_`.
+    """
+    names = classifier.loss_names
+    if len(names) == 1:
+        return ["loss", "accuracy"]
+    accuracies = [f"{n}_accuracy" for n in names if n != "reconstruction"]
+    return ["loss", *(f"{name}_loss" for name in names), *accuracies]
 
 
 def _cross_entropy(label_smoothing):

@@ -94,6 +94,21 @@ def test_metrics_of_an_epoch(folder, tiny_extractor, tiny_model, by_hand):
     assert logs == pytest.approx({"loss": 1.0} | expected)
 
 
+def test_a_protocol_without_positives_is_no_metric(
+    damaged, tiny_extractor, tiny_model
+):
+    path = damaged / "gnd_two.pkl"
+    content = pickle.loads(path.read_bytes())
+    for query in content["gnd"]:
+        query["hard"] = []
+    path.write_bytes(pickle.dumps(content))
+    callback = RetrievalQuality(damaged, tiny_extractor.options, pca=PCA)
+    callback.set_model(SimpleNamespace(delf=tiny_model))
+    logs = {}
+    callback.on_epoch_end(0, logs)
+    assert set(logs) == {"mAP_E", "mAP_M"}
+
+
 def test_no_ground_truth(damaged, tiny_extractor):
     (damaged / "gnd_two.pkl").unlink()
     message = f"holds jpg/ and gnd_.*Received: folder={damaged}"

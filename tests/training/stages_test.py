@@ -5,7 +5,11 @@ import numpy as np
 import pytest
 
 from delf_keras.training.options import TrainingOptions
-from delf_keras.training.stages import compile_classifier, make_classifier
+from delf_keras.training.stages import (
+    compile_classifier,
+    make_classifier,
+    metric_names,
+)
 
 CLASSES = 3
 NORM = {"attention": "norm", "autoencoder": None}
@@ -158,4 +162,5 @@ def test_learning_in_bfloat16(make_model, stage, steps, eagerly):
     }
     for name in losses[stage]:
         assert history[name][-1] < 0.8 * history[name][0]
+    assert set(history) == set(metric_names(classifier))
     assert {v.dtype for v in classifier.trainable_variables} == {"float32"}
