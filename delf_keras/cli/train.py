@@ -157,6 +157,7 @@ def _starting_delf(flags):
 
 def _train(flags, options, views, classifier, report, work, callbacks):
     """Runs `fit`, and returns the `TrainingState` at its end."""
+    from delf_keras.cli.training_progress import TrainingProgress
     from delf_keras.training import pipeline
     from delf_keras.training.loop import TrainingData, train
 
@@ -176,6 +177,7 @@ def _train(flags, options, views, classifier, report, work, callbacks):
         and (lambda: pipeline.validation_batches(validation, views)),
     )
     with (
+        contextlib.closing(TrainingProgress(views.batch_size)) as progress,
         pipeline.naming_unreadable(
             validation or images, lambda: range(len(validation or ()))
         ),
@@ -190,12 +192,12 @@ def _train(flags, options, views, classifier, report, work, callbacks):
             options.steps_per_epoch,
             work,
             monitor=flags.monitor or ("mAP_M" if flags.eval_set else None),
-            callbacks=callbacks,
+            # Last, to show what the others measured.
+            callbacks=[*callbacks, progress],
         )
 
 
 def _callbacks(flags, views, shown):
-    from delf_keras.cli.training_progress import TrainingProgress
     from delf_keras.features.graph import ExtractionOptions
     from delf_keras.training.pipeline import validation_batches
     from delf_keras.training.retrieval_quality import RetrievalQuality
@@ -211,8 +213,7 @@ def _callbacks(flags, views, shown):
         )
         pixels = next(iter(first.unbatch().batch(_SHOWN)))[0]
         callbacks += tensorboard_callbacks(flags.tensorboard, pixels)
-    # Last, to show what the others measured.
-    return [*callbacks, TrainingProgress(views.batch_size)]
+    return callbacks
 
 
 def _finish(flags, record, classifier, state, report, preset, work):

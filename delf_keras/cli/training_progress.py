@@ -42,14 +42,18 @@ class TrainingProgress(keras.callbacks.Callback):
             self._print(f"step {batch + 1} of {self.params['steps']}", logs)
 
     def on_epoch_end(self, epoch, logs=None):
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+        self.close()
         seconds = time.monotonic() - self._started
         photographs = self.params["steps"] * self.batch_size
         self._print(
             f"{seconds:.0f} s, {photographs / seconds:.1f} images/s", logs
         )
+
+    def close(self):
+        """Takes the bar away, for whatever is written next."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
 
     def _label(self):
         return f"epoch {self._epoch + 1} of {self.params['epochs']}"
