@@ -20,6 +20,7 @@ from delf_keras.features.graph import ExtractionOptions, extraction_graph
 from delf_keras.features.local_features import LocalFeatures
 from delf_keras.features.pca import load_pca
 from delf_keras.models import presets
+from delf_keras.models.weights import model_fingerprint
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ class Extractor:
         self.pca = pca
         self.source = source or {}
         self.options = options or ExtractionOptions()
-        self.model_fingerprint = presets.model_fingerprint(model)
+        self.model_fingerprint = model_fingerprint(model)
         if pca is not None:
             _check_pca(pca, self.model_fingerprint)
         self.fingerprint = descriptor_fingerprint(self.model_fingerprint, pca)

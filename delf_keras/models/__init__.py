@@ -2,8 +2,9 @@
 
 from delf_keras.models.attention import Attention, NormAttention
 from delf_keras.models.delf import Delf
-from delf_keras.models.presets import list_presets, model_fingerprint
+from delf_keras.models.presets import list_presets
 from delf_keras.models.resnet import ResNet
+from delf_keras.models.weights import model_fingerprint
 
 __all__ = [
     "Attention",

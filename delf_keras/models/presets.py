@@ -8,7 +8,7 @@ where one was fitted, `pca.npz`.
 import hashlib
 import json
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import keras
@@ -18,6 +18,7 @@ from delf_keras.atomic import atomic_path
 from delf_keras.models.delf import Delf
 from delf_keras.models.imagenet import load_imagenet_weights
 from delf_keras.models.resnet import ResNet
+from delf_keras.models.weights import check_finite, halve_weights, with_dtype
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.weights.h5"
@@ -29,6 +30,7 @@ _IMAGENET = {
     "licence": "MIT",
     "paper": "https://arxiv.org/abs/1512.03385",
 }
+# The folder of a preset that the package brings with it has its own files.
 PRESETS = {
     "delf_resnet50_imagenet": {
         "description": "ResNet50 to block 3, norm attention, 1024-d features "
@@ -52,7 +54,8 @@ class Preset:
     Attributes:
         name: The name, or the folder's.
         info: What `preset.json` says.
-        folder: `Path`, or None for a built-in preset, which has no files.
+        folder: `Path`, or None for a preset of ImageNet weights, which has no
+            files.
     """
 
     name: str
@@ -100,7 +103,10 @@ def find_preset(preset):
     """
     name = str(preset)
     if name in PRESETS:
-        return Preset(name, PRESETS[name])
+        info = PRESETS[name]
+        if "folder" in info:
+            return replace(_read_folder(info["folder"]), name=name)
+        return Preset(name, info)
     if name.startswith(("http://", "https://")):
         return _read_folder(_download(name))
     if Path(name).is_dir():
@@ -166,8 +172,8 @@ def load_model(preset, weights=None, dtype=None):
         load_imagenet_weights(backbone, weights)
     elif weights is not None:
         raise ValueError(
-            "Only a built-in preset takes weights; a preset folder has its "
-            f"own. Received: preset={preset.folder}, weights={weights}"
+            "Only a preset of ImageNet weights takes them; a preset folder has "
+            f"its own. Received: preset={preset.folder}, weights={weights}"
         )
     else:
         model = _load_folder(preset, dtype)
@@ -190,38 +196,6 @@ def _load_folder(preset, dtype):
         ) from error
     model.load_weights(weights)
     return model
-
-
-def with_dtype(config, policy):
-    """Returns the config of a serialized model with another dtype policy.
-
-    Args:
-        config: dict. What `keras.saving.serialize_keras_object` returned.
-        policy: `keras.DTypePolicy` of every part.
-    """
-    if not isinstance(config, dict):
-        return config
-    return {
-        key: keras.dtype_policies.serialize(policy)
-        if key == "dtype"
-        else with_dtype(value, policy)
-        for key, value in config.items()
-    }
-
-
-def check_finite(model):
-    """Refuses a model with NaN or infinity in its weights.
-
-    Raises:
-        ValueError: if a weight is not finite.
-    """
-    for variable in model.weights:
-        values = keras.ops.convert_to_numpy(variable)
-        if not np.isfinite(values).all():
-            raise ValueError(
-                "Weights must be finite. Received: NaN or infinity in "
-                f"{variable.path}"
-            )
 
 
 def save_model(model, folder, info, pca=None, half=False):
@@ -249,7 +223,7 @@ def save_model(model, folder, info, pca=None, half=False):
         (temporary / CONFIG_FILE).write_text(json.dumps(config, indent=2))
         model.save_weights(temporary / WEIGHTS_FILE)
         if half:
-            _halve(temporary / WEIGHTS_FILE)
+            halve_weights(temporary / WEIGHTS_FILE)
         if pca is not None:
             np.savez(temporary / PCA_FILE, **pca)
         checksums = {
@@ -261,49 +235,7 @@ def save_model(model, folder, info, pca=None, half=False):
         (temporary / INFO_FILE).write_text(json.dumps(info, indent=2))
 
 
-def _halve(path):
-    """Rewrites a file of float32 weights with float16 ones."""
-    import h5py
-
-    halved = path.with_name("halved.h5")
-    with h5py.File(path) as source, h5py.File(halved, "w") as target:
-
-        def copy(name, item):
-            if isinstance(item, h5py.Dataset):
-                target.create_dataset(name, data=item[()].astype(np.float16))
-            else:
-                target.require_group(name)
-            target[name].attrs.update(item.attrs)
-
-        source.visititems(copy)
-    halved.replace(path)
-
-
 def file_sha256(path):
     """Returns the sha256 of a file as hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def model_fingerprint(model):
-    """Identifies the space of a model's features.
-
-    Two models share it if and only if they have the same architecture, pixel
-    scaling and weights. The precision they compute in does not matter.
-
-    Args:
-        model: `Delf`, built.
-
-    Returns:
-        16 hexadecimal digits.
-    """
-    config = model.get_config()
-    backbone = config["backbone"]["config"]
-    for ignored in ("name", "trainable", "dtype"):
-        config.pop(ignored, None)
-        backbone.pop(ignored, None)
-    config["backbone"] = backbone
-    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
-    for variable in model.weights:
-        digest.update(keras.ops.convert_to_numpy(variable).tobytes())
-    return digest.hexdigest()[:16]

@@ -14,8 +14,8 @@ from delf_keras.features.pca_fitting import (
     fit_pca_on_features,
     sample_photographs,
 )
-from delf_keras.models.heads import set_trainable
-from delf_keras.models.presets import check_finite, with_dtype
+from delf_keras.models.classifiers import set_trainable
+from delf_keras.models.weights import check_finite, with_dtype
 
 logger = logging.getLogger(__name__)
 

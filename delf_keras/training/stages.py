@@ -3,12 +3,12 @@
 import keras
 from keras import ops
 
-from delf_keras.models.delf import Delf
-from delf_keras.models.heads import (
+from delf_keras.models.classifiers import (
     AttentionClassifier,
     DescriptorClassifier,
     JointClassifier,
 )
+from delf_keras.models.delf import Delf
 from delf_keras.training.optimizers import add_weight_decay, make_optimizer
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from delf_keras.atomic import atomic_path
-from delf_keras.models.presets import check_finite
+from delf_keras.models.weights import check_finite
 
 STATE_FILE = "state.json"
 LOG_FILE = "log.csv"

@@ -13,7 +13,7 @@ from delf_keras.features.extractor import Extractor, descriptor_fingerprint
 from delf_keras.features.graph import ExtractionOptions
 from delf_keras.features.local_features import LocalFeatures
 from delf_keras.features.pca import Pca, fit_pca
-from delf_keras.models.presets import model_fingerprint
+from delf_keras.models.weights import model_fingerprint
 
 OPTIONS = {"max_features": 60, "scales": (0.5, 1.0)}
 

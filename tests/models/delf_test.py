@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from delf_keras.models.delf import Delf
-from delf_keras.models.presets import model_fingerprint
 from delf_keras.models.resnet import ResNet
+from delf_keras.models.weights import model_fingerprint
 
 VARIANTS = {
     "norm": {},

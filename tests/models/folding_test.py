@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from delf_keras.models.folding import fold_batch_norm
-from delf_keras.models.presets import model_fingerprint
+from delf_keras.models.weights import model_fingerprint
 
 VARIANTS = {
     "first": {},

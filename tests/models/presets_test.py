@@ -17,7 +17,7 @@ import pytest
 import delf_keras
 from delf_keras.models import presets
 from delf_keras.models.delf import Delf
-from delf_keras.models.presets import model_fingerprint
+from delf_keras.models.weights import model_fingerprint, with_dtype
 
 VARIANTS = {
     "norm": {},
@@ -103,7 +103,7 @@ def test_with_dtype_changes_every_part(make_model):
         dtype="mixed_bfloat16",
         resnet={"dtype": "mixed_bfloat16"},
     )
-    config = presets.with_dtype(
+    config = with_dtype(
         keras.saving.serialize_keras_object(model),
         keras.dtype_policies.get("float32"),
     )
@@ -301,7 +301,7 @@ def test_config_of_no_model(folder, change):
 
 def test_a_folder_has_its_own_weights(saved):
     with pytest.raises(
-        ValueError, match="Only a built-in preset .*weights=a.h5"
+        ValueError, match="Only a preset of ImageNet .*weights=a.h5"
     ):
         Delf.from_preset(saved, weights="a.h5")
 

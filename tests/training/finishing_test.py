@@ -13,7 +13,7 @@ from delf_keras.features.graph import ExtractionOptions
 from delf_keras.features.local_features import LocalFeatures
 from delf_keras.features.pca_fitting import PcaOptions, fit_pca_on_features
 from delf_keras.models.delf import Delf
-from delf_keras.models.presets import model_fingerprint
+from delf_keras.models.weights import model_fingerprint
 from delf_keras.training.finishing import (
     FinishingOptions,
     finish,

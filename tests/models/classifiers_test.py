@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from delf_keras.models.heads import (
+from delf_keras.models.classifiers import (
     AttentionClassifier,
     DescriptorClassifier,
     JointClassifier,
