@@ -15,13 +15,14 @@ VERBS = (
     "evaluate",
     "presets",
     "dataset",
+    "train",
     "fit-pca",
     "demo",
 )
 
 _WITHOUT_TENSORFLOW = ("evaluate",)
 # Verbs that find what an interrupted run has done.
-_RESUMABLE = ("extract", "index")
+_RESUMABLE = ("extract", "index", "train")
 
 _USAGE_EXIT_CODE = 2
 _INTERRUPTED_EXIT_CODE = 130
