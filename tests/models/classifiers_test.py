@@ -163,7 +163,7 @@ def test_a_backbone_with_block_4_gets_no_other(make_classifier, images):
 
     assert head.block_4 == []
     np.testing.assert_allclose(
-        classifier(images)["descriptor"],
+        numpy_of(classifier(images)["descriptor"]),
         dense(head.classifier, features.mean(axis=(1, 2))),
         rtol=1e-4,
         atol=1e-4,
@@ -197,9 +197,8 @@ def test_reconstruction_is_the_mean_squared_error(shared, images):
     restored = np.maximum(dense(delf.autoencoder.decoder, reduced), 0)
     expected = np.square(restored - features).mean(axis=(1, 2, 3))
 
-    np.testing.assert_allclose(
-        classifier(images)["reconstruction"], expected, rtol=1e-4
-    )
+    received = numpy_of(classifier(images)["reconstruction"])
+    np.testing.assert_allclose(received, expected, rtol=1e-4)
 
 
 def test_labels_are_the_target_of_every_output(make_classifier, images):
