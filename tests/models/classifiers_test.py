@@ -219,7 +219,7 @@ def test_labels_are_the_target_of_every_output(make_classifier, images):
         + 10.0 * outputs["reconstruction"].mean()
     )
     loss = classifier.compute_loss(images, LABELS, outputs)
-    assert float(loss) == pytest.approx(expected, rel=1e-5)
+    assert numpy_of(loss) == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_descriptor_stage_trains_the_backbone(make_classifier, images):

@@ -103,15 +103,15 @@ def test_losses(joint):
     )
     one_hot = np.eye(CLASSES)[labels]
     expected = (
-        float(reference(one_hot, outputs["descriptor"]))
-        + 0.5 * float(reference(one_hot, outputs["attention"]))
+        numpy_of(reference(one_hot, outputs["descriptor"]))
+        + 0.5 * numpy_of(reference(one_hot, outputs["attention"]))
         + 7.0 * 1.5
     )
 
     # A data set of Keras' own may give a column of labels.
     for target in (labels, labels[:, None], labels.astype(np.float32)):
         loss = joint.compute_loss(None, target, outputs)
-        assert float(loss) == pytest.approx(expected, rel=1e-5)
+        assert numpy_of(loss) == pytest.approx(expected, rel=1e-5)
 
 
 def test_weight_decay_in_the_loss(joint):
@@ -126,7 +126,7 @@ def test_weight_decay_in_the_loss(joint):
     expected = 0.05 * sum(np.sum(kernel**2) for kernel in kernels)
     # Backbone and block 4, attention, autoencoder, and two classifiers.
     assert len(kernels) == 17 + 2 + 2 + 2
-    assert float(sum(joint.losses)) == pytest.approx(expected, rel=1e-5)
+    assert sum(map(numpy_of, joint.losses)) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize(
