@@ -106,20 +106,32 @@ def _classifier(flags, options, num_classes):
     """Returns the compiled classifier, and the `Preset` it starts from."""
     import keras
 
-    from delf_keras.models.imagenet import load_imagenet_block
     from delf_keras.training.stages import compile_classifier, make_classifier
 
     keras.utils.set_random_seed(options.seed)
     with _strategy_scope(flags.strategy):
         delf, preset = _starting_delf(flags)
         classifier = make_classifier(delf, options, num_classes)
-        head = getattr(classifier, "descriptor_head", None)
-        if head is not None and preset is not None and preset.folder is None:
-            load_imagenet_block(head.block_4, delf.backbone, flags.weights)
+        if preset is not None and preset.folder is None:
+            _load_block_4(classifier, flags.weights)
         compile_classifier(
             classifier, options, options.epochs * options.steps_per_epoch
         )
     return classifier, preset
+
+
+def _load_block_4(classifier, weights):
+    """Gives what follows the backbone in training its ImageNet weights."""
+    from delf_keras.models.imagenet import load_imagenet_block
+
+    head = getattr(classifier, "descriptor_head", None)
+    if head is not None and not load_imagenet_block(
+        head.block_4, classifier.delf.backbone, weights
+    ):
+        print(
+            f"Block 4 starts from random weights: {weights} ends before it.",
+            flush=True,
+        )
 
 
 def _strategy_scope(name):
@@ -236,11 +248,12 @@ def _finish(flags, record, classifier, state, report, preset, work):
     shutil.copy(work / LOG_FILE, flags.output)
     shutil.rmtree(work)
     metrics = state.history[kept]
+    dimension = flags.pca_dimension
+    pca = f"PCA to {dimension} dimensions" if dimension else "no PCA"
     print(
         f"{flags.output}: epoch {kept + 1} of {state.epochs}, "
-        f"{state.monitor} {metrics[state.monitor]:.4g}; "
-        f"PCA to {flags.pca_dimension} dimensions, score threshold "
-        f"{extractor.options.score_threshold:.4g}."
+        f"{state.monitor} {metrics[state.monitor]:.4g}; {pca}, "
+        f"score threshold {extractor.options.score_threshold:.4g}."
     )
     return 0
 
