@@ -34,6 +34,8 @@ _STRINGS = {
     "--eval_set, else the loss in validation, if not given.",
     "tensorboard": "Folder to write curves and attention maps to.",
     "description": "One sentence on the preset.",
+    "licence": "Licence of its weights; that of the preset to start from if "
+    "not given.",
 }
 _REQUIRED = ("dataset", "output", "stage")
 

@@ -11,6 +11,7 @@ _RUN_FILE = "run.json"
 _FOR_THE_END = (
     "output",
     "description",
+    "licence",
     "tensorboard",
     "keep",
     "pca_dimension",

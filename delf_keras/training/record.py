@@ -19,8 +19,8 @@ def training_source(options, preset, report, state, kept):
         kept: int. The epoch whose weights are kept, counted from 0.
 
     Returns:
-        dict for `Extractor`: "origin", "paper", the "licence" of the start if
-        there is one, and "training", all of it JSON.
+        dict for `Extractor`: "origin", "paper", "training", and the "licence"
+        of the options, or else of the start, if there is one; all of it JSON.
     """
     start = preset.info if preset else {}
     source = {
@@ -44,8 +44,9 @@ def training_source(options, preset, report, state, kept):
             "versions": _versions(),
         },
     }
-    if "licence" in start:
-        source["licence"] = start["licence"]
+    licence = options.get("licence") or start.get("licence")
+    if licence:
+        source["licence"] = licence
     return source
 
 

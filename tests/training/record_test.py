@@ -34,10 +34,11 @@ def part(count):
 def source():
     """A function that describes a run of three epochs, the second kept."""
 
-    def source(preset=None, **parts):
+    def source(preset=None, options=None, **parts):
         parts = {TRAINING: part(5), **parts}
         report = DatasetReport(parts, {})
-        return training_source(OPTIONS, preset, report, STATE, kept=1)
+        options = OPTIONS | (options or {})
+        return training_source(options, preset, report, STATE, kept=1)
 
     return source
 
@@ -94,3 +95,9 @@ def test_the_preset_that_it_starts_from(source):
         "licence": "MIT",
         "sha256": {"model.weights.h5": "ab12"},
     }
+
+
+def test_a_licence_of_one_s_own(source):
+    start = Preset("start", {"licence": "MIT"})
+    described = source(start, options={"licence": "CC0-1.0"})
+    assert described["licence"] == "CC0-1.0"
