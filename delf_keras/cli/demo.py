@@ -4,9 +4,9 @@
     delf-keras demo --photos=FOLDER --query=PHOTO --weights=FILE --output=demo
 
 Without photographs it renders its own: views of several buildings, and
-pictures of other things. It takes the ImageNet weights from --weights or
-their download, and where neither is to be had a small network with random
-weights, which can tell the rendered buildings apart but is not for real use.
+pictures of other things. Without the ImageNet weights of ResNet50 in --weights
+it takes the small network that comes with the package, which knows rendered
+buildings best.
 """
 
 import shlex
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from absl import flags as absl_flags
 
+EMBEDDED_PRESET = "delf_tiny"
 IMAGENET_PRESET = "delf_resnet50_imagenet"
 
 
@@ -50,7 +51,7 @@ def run(flags, args):
     picture = output / "result.png"
     steps = (
         ("index", f"--photos={photos}", f"--output={index}")
-        + _model_flags(flags.weights, output)
+        + _model_flags(flags.weights)
         + ("--max_image_size=640",),
         ("search", f"--index={index}", f"--query={query}")
         + (f"--picture={picture}", "--top=8"),
@@ -77,37 +78,16 @@ def _render(output):
     return folder, query
 
 
-def _model_flags(weights, output):
-    """Chooses the model: ImageNet's if its weights are to be had."""
-    from delf_keras import Delf
-
-    preset = f"--preset={IMAGENET_PRESET}"
+def _model_flags(weights):
+    """Chooses the model: the large one if its weights are given."""
     if weights:
-        return preset, f"--weights={weights}"
-    try:
-        Delf.from_preset(IMAGENET_PRESET)
-        return (preset,)
-    except FileNotFoundError:
-        print(
-            "The ImageNet weights cannot be downloaded here: the demonstration "
-            "uses a small network with random weights. For real results: "
-            "make demo WEIGHTS=FILE",
-            file=sys.stderr,
-        )
-    folder = _unused(output / "preset")
-    _random_model().save_to_preset(folder, "A small network, not trained.")
-    return (f"--preset={folder}",)
-
-
-def _random_model():
-    import keras
-
-    from delf_keras.models import Delf, ResNet
-
-    keras.utils.set_random_seed(0)
-    model = Delf(ResNet(depth=14, width=32))
-    model.build((None, None, None, 3))
-    return model
+        return f"--preset={IMAGENET_PRESET}", f"--weights={weights}"
+    print(
+        f"The small network {EMBEDDED_PRESET} is used. For real photographs: "
+        "make demo WEIGHTS=FILE, with the ImageNet weights of ResNet50",
+        file=sys.stderr,
+    )
+    return (f"--preset={EMBEDDED_PRESET}",)
 
 
 def _unused(folder):

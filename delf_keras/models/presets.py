@@ -32,6 +32,11 @@ _IMAGENET = {
 }
 # The folder of a preset that the package brings with it has its own files.
 PRESETS = {
+    "delf_tiny": {
+        "description": "A small ResNet trained on rendered landmarks, 40-d "
+        "descriptors at stride 16.",
+        "folder": Path(__file__).parent / "delf_tiny",
+    },
     "delf_resnet50_imagenet": {
         "description": "ResNet50 to block 3, norm attention, 1024-d features "
         "at stride 16.",

@@ -1,4 +1,4 @@
-"""The verb `demo`, with a tiny network and few photographs."""
+"""The verb `demo`, with few photographs."""
 
 import functools
 
@@ -7,16 +7,11 @@ from PIL import Image
 
 from delf_keras.cli import demo
 from delf_keras.datasets import synthetic
-from delf_keras.models.delf import Delf
 
 
 @pytest.fixture
-def offline(monkeypatch, tiny_model):
-    """Makes the demonstration small, and the weights out of reach."""
-
-    def from_preset(*arguments, **options):
-        raise FileNotFoundError("The ImageNet weights cannot be downloaded")
-
+def few(monkeypatch):
+    """Makes the demonstration small."""
     write_photographs = synthetic.write_photographs
 
     def write_few(folder, *, num_landmarks, views_per_landmark):
@@ -28,8 +23,6 @@ def offline(monkeypatch, tiny_model):
             size=(96, 128),
         )
 
-    monkeypatch.setattr(Delf, "from_preset", from_preset)
-    monkeypatch.setattr(demo, "_random_model", lambda: tiny_model)
     monkeypatch.setattr(synthetic, "write_photographs", write_few)
 
 
@@ -38,12 +31,12 @@ def _is_picture(path):
         return image.format == "PNG"
 
 
-def test_from_nothing_and_again(command, offline, tmp_path):
+def test_from_nothing_and_again(command, few, tmp_path):
     output = tmp_path / "demo"
     run = functools.partial(command, "demo", f"--output={output}")
     first = run()
     assert first.code == 0
-    assert "small network with random weights" in first.err
+    assert "The small network delf_tiny is used" in first.err
     assert "4 photographs, and a query: " in first.out
     assert f"$ delf-keras index --photos={output / 'photographs'}" in first.out
     assert f"$ delf-keras search --index={output / 'index'} " in first.out
@@ -73,7 +66,7 @@ def steps(monkeypatch):
     return steps
 
 
-def test_photographs_of_one_s_own(command, offline, steps, tmp_path):
+def test_photographs_of_one_s_own(command, steps, tmp_path):
     output = tmp_path / "demo"
     finished = command(
         "demo", "--photos=photos", "--query=q.jpg", f"--output={output}"
@@ -84,17 +77,17 @@ def test_photographs_of_one_s_own(command, offline, steps, tmp_path):
     assert {
         "--photos=photos",
         f"--output={output / 'index'}",
-        f"--preset={output / 'preset'}",
+        "--preset=delf_tiny",
     } <= set(index)
     assert {
         "--query=q.jpg",
         f"--index={output / 'index'}",
         f"--picture={output / 'result.png'}",
     } <= set(search)
-    assert [path.name for path in output.iterdir()] == ["preset"]
+    assert list(output.iterdir()) == []
 
 
-def test_weights_are_imagenet_s(command, offline, steps, tmp_path):
+def test_weights_are_imagenet_s(command, steps, tmp_path):
     output = tmp_path / "demo"
     finished = command(
         "demo",
@@ -117,9 +110,7 @@ def test_photographs_and_query_go_together(refused, flag, tmp_path):
     assert not output.exists()
 
 
-def test_failure_of_a_step_is_the_demonstration_s(
-    command, offline, view, tmp_path
-):
+def test_failure_of_a_step_is_the_demonstration_s(command, view, tmp_path):
     missing = tmp_path / "missing"
     finished = command(
         "demo",
