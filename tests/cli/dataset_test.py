@@ -15,9 +15,9 @@ from delf_keras.datasets.builders import (
 
 @pytest.fixture(scope="module", autouse=True)
 def _few(request):
-    """A config `few` with very few photographs."""
+    """A config `hardly_any` with very few photographs."""
     config = SyntheticLandmarksConfig(
-        name="few",
+        name="hardly_any",
         description="Hardly any.",
         num_landmarks=1,
         train_views=2,
@@ -42,7 +42,7 @@ def built(finish, tmp_path_factory):
     folder = tmp_path_factory.mktemp("datasets")
     finished = finish(
         "dataset",
-        "--name=synthetic_landmarks/few",
+        "--name=synthetic_landmarks/hardly_any",
         f"--data_dir={folder}",
         "--workers=1",
     )
@@ -55,9 +55,9 @@ def test_building_describes(built):
     lines = finished.out.splitlines()
     assert lines[0] == "synthetic_landmarks"
     assert lines[2] == "Views of buildings, rendered here: no download."
-    home = folder / "synthetic_landmarks" / "few" / "1.0.0"
+    home = folder / "synthetic_landmarks" / "hardly_any" / "1.0.0"
     for line in (
-        "config    few: Hardly any.",
+        "config    hardly_any: Hardly any.",
         "splits    train: 2 examples",
         "          validation: 1 examples",
         "          distractors: 1 examples",
@@ -83,7 +83,9 @@ def test_progress_is_plain_lines(built):
 def test_what_is_built_is_left_alone(command, built):
     folder, first = built
     again = command(
-        "dataset", "--name=synthetic_landmarks/few", f"--data_dir={folder}"
+        "dataset",
+        "--name=synthetic_landmarks/hardly_any",
+        f"--data_dir={folder}",
     )
     assert again.code == 0
     assert again.out == first.out
@@ -92,7 +94,9 @@ def test_what_is_built_is_left_alone(command, built):
 
 def test_tfds_finds_it(built):
     folder, _ = built
-    data = tfds.load("synthetic_landmarks/few", split="train", data_dir=folder)
+    data = tfds.load(
+        "synthetic_landmarks/hardly_any", split="train", data_dir=folder
+    )
     assert len(data) == 2
 
 

@@ -44,6 +44,59 @@ FLAGS = {
     "presets": set(),
     "dataset": {"name", "data_dir", "manual_dir"}
     | {"describe", "list", "workers"},
+    "train": {
+        "attention_weight",
+        "autoencoder",
+        "batch_size",
+        "blur",
+        "clip_norm",
+        "colour",
+        "crop",
+        "data_dir",
+        "dataset",
+        "depth",
+        "description",
+        "epochs",
+        "eval_set",
+        "features",
+        "flip",
+        "gammas",
+        "grey",
+        "half",
+        "image_root",
+        "image_size",
+        "keep",
+        "label_smoothing",
+        "learning_rate",
+        "licence",
+        "max_image_size",
+        "min_area",
+        "monitor",
+        "num_classes",
+        "optimizer",
+        "output",
+        "pca_dimension",
+        "pooling",
+        "precision",
+        "preset",
+        "reconstruction_weight",
+        "relabeling",
+        "resize_size",
+        "schedule",
+        "seed",
+        "stage",
+        "steps",
+        "steps_per_epoch",
+        "strategy",
+        "stride_placement",
+        "tensorboard",
+        "validation",
+        "validation_fraction",
+        "weight_decay",
+        "weights",
+        "whiten",
+        "width",
+    },
     "fit-pca": EXTRACTION | FOLDERS | {"dimension", "whiten", "seed"},
     "demo": {"photos", "query", "weights", "output"},
 }
@@ -102,8 +155,8 @@ def test_flags_are_its_own(command, verb):
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_unknown_flag(refused, verb):
-    message = refused(verb, "--colour=red", code=2)
-    assert "'colour'" in message
+    message = refused(verb, "--flavour=red", code=2)
+    assert "'flavour'" in message
     assert message.endswith(f"delf-keras {verb} --help")
 
 
@@ -147,6 +200,7 @@ def test_stray_arguments(refused, verb):
         "fit-pca": ("--preset=p", "--photos=p", "--output=o"),
         "search": ("--index=i", "--query=q"),
         "evaluate": ("--gnd=g", "--ranks=r"),
+        "train": ("--dataset=folder:p", "--stage=joint", "--output=o"),
     }
     message = refused(verb, *required.get(verb, ()), "stray")
     assert "Received: " in message and "stray" in message
