@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from delf_keras.cli.main import main
+from delf_keras.datasets.synthetic import write_photographs
 
 # A photograph of this size has 108 features at scale 1.
 HEIGHT, WIDTH = 144, 192
@@ -176,3 +177,34 @@ def extractions(monkeypatch):
 
     monkeypatch.setattr(Extractor, "extract_each", extract_and_record)
     return seen
+
+
+@pytest.fixture(scope="session")
+def quick():
+    """Flags of `train` that make a run quick."""
+    return (
+        "--image_size=48",
+        "--batch_size=8",
+        "--epochs=2",
+        "--pca_dimension=16",
+        "--features=40",
+        "--max_image_size=128",
+    )
+
+
+@pytest.fixture(scope="session")
+def landmarks(tmp_path_factory):
+    """A folder of 5 rendered photographs of each of 4 landmarks."""
+    folder = tmp_path_factory.mktemp("landmarks")
+    paths = write_photographs(
+        folder,
+        num_landmarks=4,
+        views_per_landmark=5,
+        num_distractors=0,
+        size=(96, 128),
+    )
+    for path in paths:
+        landmark = path.stem.split("_view_")[0]
+        (folder / landmark).mkdir(exist_ok=True)
+        path.rename(folder / landmark / path.name)
+    return folder
