@@ -28,6 +28,7 @@ from delf_keras.evaluation import (
 from delf_keras.features.files import names_h5, open_h5, read_h5, write_h5
 from delf_keras.features.photographs import read_query
 from delf_keras.retrieval import PcaOptions, SearchOptions, build_index
+from delf_keras.training.retrieval_quality import find_ground_truth
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("data", None, "Folder with jpg/ and gnd_*.pkl.")
@@ -55,7 +56,7 @@ flags.DEFINE_string("json", None, "File to write the figures to.")
 
 def main(_):
     data = Path(FLAGS.data)
-    ground_truth = load_revisited(next(data.glob("gnd_*.pkl")))
+    ground_truth = load_revisited(find_ground_truth(data))
     database = [data / "jpg" / f"{n}.jpg" for n in ground_truth.image_names]
     queries = [
         read_query(data / "jpg" / f"{name}.jpg", box)
