@@ -102,6 +102,25 @@ class LabelledImages:
         Raises:
             OSError: if the file cannot be read.
         """
-        with open(self.paths[index], "rb") as file:
-            file.seek(self.offsets[index])
-            return file.read(self.lengths[index])
+        return read_part(
+            self.paths[index], self.offsets[index], self.lengths[index]
+        )
+
+
+def read_part(path, offset, length):
+    """Reads a part of a file.
+
+    Args:
+        path: str or `Path`.
+        offset: int. Where the part starts, bytes.
+        length: int, bytes; `WHOLE_FILE` for all that follows.
+
+    Returns:
+        bytes.
+
+    Raises:
+        OSError: if the file cannot be read.
+    """
+    with open(path, "rb") as file:
+        file.seek(offset)
+        return file.read(length)

@@ -6,13 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from delf_keras.datasets.parallel import ordered_map, usable_cores
-from delf_keras.features.decoding import ImageError, decode_photograph
+from delf_keras.features.decoding import ImageError
 from delf_keras.training.dataset_report import (
     TRAINING,
     VALIDATION,
     DatasetReport,
     PartReport,
 )
+from delf_keras.training.photographs import load_photograph
 
 
 def check_dataset(
@@ -104,15 +105,8 @@ def _check_part(images, name, progress):
 
 def _look(images, index):
     """Returns the SHA-256 of a photograph, or None and what is wrong."""
-    name = images.name(index)
     try:
-        contents = images.read(index)
-        decode_photograph(contents, name)
-    except OSError as error:
-        return None, (
-            f"The photograph cannot be read. Received: {name} "
-            f"({error.strerror})"
-        )
+        contents, _ = load_photograph(images, index)
     except ImageError as error:
         return None, str(error)
     return hashlib.sha256(contents).digest(), None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import keras
 import numpy as np
 
-from delf_keras.features.decoding import ImageError, decode_photograph
+from delf_keras.features.decoding import ImageError
 from delf_keras.features.extractor import Extractor
 from delf_keras.features.graph import ExtractionOptions
 from delf_keras.features.pca_fitting import (
@@ -16,6 +16,7 @@ from delf_keras.features.pca_fitting import (
 )
 from delf_keras.models.classifiers import set_trainable
 from delf_keras.models.weights import check_finite, with_dtype
+from delf_keras.training.photographs import load_photograph
 
 logger = logging.getLogger(__name__)
 
@@ -138,10 +139,7 @@ def finish(
 
 def _features(extractor, images, sample):
     """Yields the `LocalFeatures` of photographs, whatever file they are in."""
-    photographs = (
-        decode_photograph(images.read(index), images.name(index))
-        for index in sample
-    )
+    photographs = (load_photograph(images, index)[1] for index in sample)
     for _, features in extractor.extract_each(photographs):
         # A strip that is nothing but a line when it is shrunk, say.
         if isinstance(features, ImageError):

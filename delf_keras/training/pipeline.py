@@ -13,11 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from delf_keras.datasets.augmentation import Augmentation, augment, centre_view
-from delf_keras.features.decoding import (
-    ImageError,
-    decode_image,
-    decode_photograph,
-)
+from delf_keras.features.decoding import decode_image
+from delf_keras.training.photographs import load_photograph
 
 # Batches that wait for the model. At 720 pixels one may take 0.4 GB.
 _PREFETCHED = 2
@@ -238,18 +235,7 @@ def naming_unreadable(images, members):
     """
     try:
         yield
-    except tf.errors.OpError as error:
+    except tf.errors.OpError:
         for index in members():
-            _check(images, index, error)
+            load_photograph(images, index)
         raise
-
-
-def _check(images, index, cause):
-    name = images.name(index)
-    try:
-        decode_photograph(images.read(index), name)
-    except OSError as error:
-        raise ImageError(
-            f"The photograph cannot be read. Received: {name} "
-            f"({error.strerror})"
-        ) from cause

@@ -6,7 +6,7 @@ import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from delf_keras.datasets.labelled_images import WHOLE_FILE
+from delf_keras.datasets.labelled_images import WHOLE_FILE, read_part
 from delf_keras.datasets.parallel import ordered_map
 
 
@@ -28,9 +28,7 @@ class Member:
 
     def read(self):
         """Returns the encoded photograph, bytes."""
-        with open(self.path, "rb") as file:
-            file.seek(self.offset)
-            return file.read(self.length)
+        return read_part(self.path, self.offset, self.length)
 
 
 def list_members(shard):
