@@ -18,7 +18,7 @@ demo: $(VENV)/demo.stamp
 	  --weights="$(WEIGHTS)" --output=demo
 
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
