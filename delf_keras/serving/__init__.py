@@ -1,0 +1,1 @@
+"""The extractor behind TF Serving: export, clients, an embedded server."""
