@@ -75,7 +75,19 @@ def extraction_graph(model, pca, options):
         ones, which come first.
     """
     field = receptive_field(model.backbone.spatial_layers())
-    network = _frozen_network(model, PRECISIONS[options.precision])
+    network = frozen_network(model, options.precision)
+    return extraction_function(network, field, pca, options)
+
+
+def extraction_function(network, field, pca, options):
+    """Builds what `extraction_graph` returns, of a network that is frozen.
+
+    Args:
+        network: What `frozen_network` returned.
+        field: `ReceptiveField` of the model.
+        pca: `Pca` or None.
+        options: `ExtractionOptions`.
+    """
 
     @tf.function(
         input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)]
@@ -101,9 +113,18 @@ def extraction_graph(model, pca, options):
     return extract
 
 
-def _frozen_network(model, dtype):
-    """Returns a function from float32 images to the outputs of `Delf`."""
-    folded = fold_batch_norm(model, dtype)
+def frozen_network(model, precision):
+    """Freezes a model into constants.
+
+    Args:
+        model: `Delf`, built.
+        precision: "float32" or "bfloat16".
+
+    Returns:
+        A function from float32 images `[batch, height, width, 3]` to the
+        outputs of `Delf`.
+    """
+    folded = fold_batch_norm(model, PRECISIONS[precision])
     signature = [tf.TensorSpec([None, None, None, 3], tf.float32)]
     concrete = tf.function(
         lambda images: folded(images, training=False), signature
@@ -146,12 +167,11 @@ def dense_features(network, images, field, options):
     size = tf.cast(tf.shape(images)[1:3], tf.float32)
     fit = pyramid.fit_scale(size, options.max_image_size)
     fitted_size = pyramid.level_size(size, fit)
-    images = pyramid.resize(tf.cast(images, tf.float32), fitted_size)
-    levels = []
-    for scale in options.scales:
-        level_size = pyramid.level_size(fitted_size, scale)
-        outputs = network(pyramid.resize(images, level_size))
-        levels.append(_cells(outputs, field, 1.0 / (scale * fit)))
+    images = pyramid.resize(images, fitted_size)
+    levels = [
+        level_cells(network, images, field, scale, fit)
+        for scale in options.scales
+    ]
     return {
         name: tf.concat([level[name] for level in levels], axis)
         for name, axis in (
@@ -164,8 +184,26 @@ def dense_features(network, images, field, options):
     }
 
 
+def level_cells(network, images, field, scale, fit=1.0):
+    """Computes the features of every cell of one level of the pyramid.
+
+    Args:
+        network: A function from float32 images to the outputs of `Delf`.
+        images: uint8 or float32 tensor `[batch, height, width, 3]`.
+        field: `ReceptiveField` of the model.
+        scale: float or scalar tensor. Scale of the level.
+        fit: float or scalar tensor. Scale at which `images` show the
+            photograph.
+
+    Returns:
+        A dict of tensors, as `dense_features` returns it, row by row.
+    """
+    size = tf.cast(tf.shape(images)[1:3], tf.float32)
+    level = pyramid.resize(images, pyramid.level_size(size, scale))
+    return _cells(network(level), field, 1.0 / (scale * fit))
+
+
 def _cells(outputs, field, scale):
-    """Lists the cells of one level, row by row."""
     features = outputs["features"]
     shape = tf.shape(features)
     locations = pyramid.cell_locations(shape[1:3], field.stride, scale)

@@ -32,7 +32,7 @@ def resize(images, size):
     """Resizes images bilinearly, with antialiasing where they shrink.
 
     Args:
-        images: float32 tensor `[batch, height, width, 3]`.
+        images: uint8 or float32 tensor `[batch, height, width, 3]`.
         size: float32 tensor `[2]` of whole pixels.
 
     Returns:
@@ -41,7 +41,7 @@ def resize(images, size):
     size = tf.cast(size, tf.int32)
     resized = tf.cond(
         tf.reduce_all(size == tf.shape(images)[1:3]),
-        lambda: images,
+        lambda: tf.cast(images, tf.float32),
         lambda: tf.image.resize(images, size, antialias=True),
     )
     return tf.ensure_shape(resized, [None, None, None, 3])
