@@ -11,6 +11,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from delf_keras.features.image_headers import has, number
+
 # A photograph with a shorter side than this has nothing to retrieve.
 MIN_SIDE = 10
 
@@ -32,7 +34,7 @@ def decode_image(contents):
     pixels = tf.case(
         [
             (tf.io.is_jpeg(contents), lambda: _decode_jpeg(contents)),
-            (_has(contents, 8, "WEBP"), lambda: _decode_webp(contents)),
+            (has(contents, 8, "WEBP"), lambda: _decode_webp(contents)),
             (_is_indexed_bmp(contents), lambda: _decode_indexed_bmp(contents)),
         ],
         default=lambda: _decode_other(contents),
@@ -56,8 +58,8 @@ def _decode_webp(contents):
     # channels. Free, it writes beyond its buffer when it meets an animation;
     # asked for three channels it refuses one.
     animated = tf.cond(
-        _has(contents, 12, "VP8X"),
-        lambda: _number(contents, 20, tf.uint8) & 2 > 0,
+        has(contents, 12, "VP8X"),
+        lambda: number(contents, 20, tf.uint8) & 2 > 0,
         lambda: False,
     )
     return tf.cond(
@@ -69,38 +71,22 @@ def _decode_webp(contents):
 
 def _is_indexed_bmp(contents):
     return tf.cond(
-        _has(contents, 0, "BM"),
-        lambda: _number(contents, 28, tf.uint16) == 8,
+        has(contents, 0, "BM"),
+        lambda: number(contents, 28, tf.uint16) == 8,
         lambda: False,
     )
 
 
 def _decode_indexed_bmp(contents):
     # TensorFlow gives indices into the palette, which ends where they start.
-    start = 14 + _number(contents, 14, tf.int32)
-    end = _number(contents, 10, tf.int32)
+    start = 14 + number(contents, 14, tf.int32)
+    end = number(contents, 10, tf.int32)
     palette = tf.io.decode_raw(
         tf.strings.substr(contents, start, end - start), tf.uint8
     )
     colours = tf.reshape(palette, [-1, 4])[:, 2::-1]
     indices = _decode_other(contents)[..., 0]
     return tf.gather(colours, tf.cast(indices, tf.int32))
-
-
-def _has(contents, position, text):
-    """Whether `text` is at a position of a file, False beyond its end."""
-    end = position + len(text)
-    return tf.cond(
-        tf.strings.length(contents) >= end,
-        lambda: tf.strings.substr(contents, position, len(text)) == text,
-        lambda: False,
-    )
-
-
-def _number(contents, position, dtype):
-    """Reads a little-endian number of a file."""
-    part = tf.strings.substr(contents, position, dtype.size)
-    return tf.io.decode_raw(part, dtype)[0]
 
 
 # Traced here, since threads that meet in a first call would each trace it.
