@@ -17,6 +17,8 @@ VERBS = (
     "dataset",
     "train",
     "fit-pca",
+    "export",
+    "serve",
     "demo",
 )
 
@@ -96,7 +98,8 @@ def _in_one_line(error):
 def _import_tensorflow():
     """Imports TensorFlow without what its libraries write meanwhile.
 
-    They announce oneDNN on stderr, whatever the log level.
+    They announce oneDNN on stderr, whatever the log level, and miss a GPU
+    when they first look for one.
     """
     if "tensorflow" in sys.modules:
         return
