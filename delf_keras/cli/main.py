@@ -107,7 +107,8 @@ def _import_tensorflow():
     try:
         with open(os.devnull, "wb") as nowhere:
             os.dup2(nowhere.fileno(), 2)
-        importlib.import_module("tensorflow")
+        tensorflow = importlib.import_module("tensorflow")
+        tensorflow.config.list_physical_devices()
     except ModuleNotFoundError as error:
         raise ImportError(
             'TensorFlow is needed: pip install "delf-keras[tensorflow]", or '
