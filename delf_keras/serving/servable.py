@@ -176,14 +176,13 @@ def _shape(proto):
 
 def _checked(name, value, spec):
     value = np.asarray(value)
-    problem = (
-        f"Input {name} is {spec.dtype.name} of shape "
-        f"{spec.shape}. Received: dtype={value.dtype}, shape={value.shape}"
-    )
-    try:
-        tensor = tf.convert_to_tensor(value, spec.dtype)
-    except (TypeError, ValueError, tf.errors.OpError) as error:
-        raise ValueError(problem) from error
-    if not tf.TensorShape(spec.shape).is_compatible_with(tensor.shape):
-        raise ValueError(problem)
-    return tensor
+    # TensorFlow would cast numbers, and spoil pixels that are fractions.
+    strings = value.dtype.kind in "SUO"
+    dtype = tf.string if strings else tf.as_dtype(value.dtype)
+    shape = tf.TensorShape(spec.shape)
+    if dtype != spec.dtype or not shape.is_compatible_with(value.shape):
+        raise ValueError(
+            f"Input {name} is {spec.dtype.name} of shape {spec.shape}. "
+            f"Received: dtype={dtype.name}, shape={value.shape}"
+        )
+    return tf.constant(value, spec.dtype)

@@ -218,16 +218,21 @@ def _delf_compat(network, field, iou_threshold):
 
 def _of_every_scale(level, scales):
     """Joins the cells of the levels of a pyramid."""
-    shapes = tf.function(level).get_concrete_function(
+    level = tf.function(level).get_concrete_function(
         tf.TensorSpec([], tf.float32)
     )
+    specs = level.structured_outputs
     joined = tf.map_fn(
-        shapes,
+        level,
         scales,
         parallel_iterations=1,
         fn_output_signature={
             name: tf.RaggedTensorSpec(spec.shape, spec.dtype, ragged_rank=0)
-            for name, spec in shapes.structured_outputs.items()
+            for name, spec in specs.items()
         },
     )
-    return {name: rows.values for name, rows in joined.items()}
+    # Without a scale, the joined rows would lose their length.
+    return {
+        name: tf.reshape(rows.values, [-1, *specs[name].shape[1:]])
+        for name, rows in joined.items()
+    }

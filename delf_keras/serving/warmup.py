@@ -72,9 +72,10 @@ def replay(servable, folder):
 def _examples():
     """Yields pairs of a signature and its inputs."""
     image = _photograph()
-    contents = tf.io.encode_jpeg(image).numpy()
-    yield contract.SERVING_DEFAULT, {"image_bytes": np.array([contents] * 2)}
-    yield contract.EXTRACT, {"image_bytes": np.array([contents])}
+    # An array of another type would drop zeros at the end of the bytes.
+    contents = np.array([tf.io.encode_jpeg(image).numpy()], object)
+    yield contract.SERVING_DEFAULT, {"image_bytes": np.repeat(contents, 2)}
+    yield contract.EXTRACT, {"image_bytes": contents}
     yield contract.EXTRACT_PIXELS, {"images": image[None]}
     yield (
         contract.DELF_COMPAT,
