@@ -78,6 +78,19 @@ class Servable:
                 f"({error})"
             ) from error
 
+    def signature(self, name):
+        """Returns the `SignatureSpec` of a name.
+
+        Raises:
+            ValueError: if there is no such signature.
+        """
+        if name not in self.signatures:
+            raise ValueError(
+                f"A signature is one of {sorted(self.signatures)}. "
+                f"Received: {name!r}"
+            )
+        return self.signatures[name]
+
     def predict(self, signature_name, inputs):
         """Calls a signature.
 
@@ -110,12 +123,7 @@ class Servable:
         Raises:
             ValueError: if they are not those that the signature takes.
         """
-        if signature_name not in self.signatures:
-            raise ValueError(
-                f"A signature is one of {sorted(self.signatures)}. "
-                f"Received: {signature_name!r}"
-            )
-        expected = self.signatures[signature_name].inputs
+        expected = self.signature(signature_name).inputs
         if inputs.keys() != expected.keys():
             raise ValueError(
                 f"The inputs of {signature_name} are {sorted(expected)}. "
