@@ -105,7 +105,7 @@ def _make_builder(flags):
     import tensorflow_datasets as tfds
 
     from delf_keras.datasets.builders import BUILDERS
-    from delf_keras.datasets.parallel import usable_cores
+    from delf_keras.parallel import usable_cores
 
     name, _, config = flags.name.partition("/")
     ours = {builder.name: builder for builder in BUILDERS}

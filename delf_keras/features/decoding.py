@@ -108,6 +108,21 @@ def read_image(path):
         ImageError: if the file cannot be read or decoded, or the photograph
             is too small.
     """
+    return decode_photograph(read_photograph_file(path), path)
+
+
+def read_photograph_file(path):
+    """Reads the bytes of a photograph.
+
+    Args:
+        path: str or `Path`.
+
+    Returns:
+        bytes, at least one.
+
+    Raises:
+        ImageError: if the file cannot be read, or is empty.
+    """
     try:
         contents = Path(path).read_bytes()
     except OSError as error:
@@ -115,7 +130,9 @@ def read_image(path):
             f"The photograph cannot be read. Received: {path} "
             f"({error.strerror})"
         ) from error
-    return decode_photograph(contents, path)
+    if not contents:
+        raise ImageError(f"The photograph is empty. Received: {path}")
+    return contents
 
 
 def decode_photograph(contents, name):

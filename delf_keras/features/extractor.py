@@ -4,7 +4,6 @@ import hashlib
 import itertools
 import logging
 import os
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
@@ -21,6 +20,7 @@ from delf_keras.features.local_features import LocalFeatures
 from delf_keras.features.pca import load_pca
 from delf_keras.models import presets
 from delf_keras.models.weights import model_fingerprint
+from delf_keras.parallel import ordered_map
 
 logger = logging.getLogger(__name__)
 
@@ -63,13 +63,8 @@ class Extractor:
 
     @property
     def cache_key(self):
-        """Identifies all that the features of a photograph depend on.
-
-        Unlike `fingerprint`, it tells apart extractors whose descriptors can
-        be compared but whose selection or image pyramid differs.
-        """
-        key = f"{self.fingerprint} {self.options}".encode()
-        return hashlib.sha256(key).hexdigest()[:16]
+        """Identifies all that the features of a photograph depend on."""
+        return cache_key(self.fingerprint, self.options)
 
     @cached_property
     def _graph(self):
@@ -178,22 +173,18 @@ class Extractor:
                 for i, result in zip(batch, features, strict=True):
                     results[i] = result
             for (photograph, _), result in zip(window, results, strict=True):
-                self._warn_if_empty(photograph, result)
+                warn_if_empty(photograph, result, self.options)
                 yield photograph, result
 
     def _decode_ahead(self, photographs, ahead):
         """Yields pairs of a photograph and its pixels or `ImageError`."""
         with ThreadPoolExecutor() as pool:
-            pending = deque()
-            for photograph in photographs:
-                pending.append(
-                    (photograph, pool.submit(self._load, photograph))
-                )
-                if len(pending) > ahead:
-                    done, pixels = pending.popleft()
-                    yield done, pixels.result()
-            for done, pixels in pending:
-                yield done, pixels.result()
+            yield from ordered_map(
+                pool,
+                lambda photograph: (photograph, self._load(photograph)),
+                photographs,
+                ahead,
+            )
 
     def _load(self, photograph):
         """Returns the pixels of a photograph, or the `ImageError`."""
@@ -236,15 +227,23 @@ class Extractor:
             for row, count in enumerate(outputs["num_features"])
         ]
 
-    def _warn_if_empty(self, photograph, result):
-        if isinstance(result, LocalFeatures) and not len(result):
-            name = "array" if isinstance(photograph, np.ndarray) else photograph
-            logger.warning(
-                "%s has no feature with an attention score of at least %g: "
-                "lower the score threshold.",
-                name,
-                self.options.score_threshold,
-            )
+
+def warn_if_empty(photograph, result, options):
+    """Logs that a photograph has no feature, where it has none.
+
+    Args:
+        photograph: A path or an array.
+        result: Its `LocalFeatures` or `ImageError`.
+        options: `ExtractionOptions`.
+    """
+    if isinstance(result, LocalFeatures) and not len(result):
+        name = "array" if isinstance(photograph, np.ndarray) else photograph
+        logger.warning(
+            "%s has no feature with an attention score of at least %g: "
+            "lower the score threshold.",
+            name,
+            options.score_threshold,
+        )
 
 
 def _batches_of_one_size(images, batch_size):
@@ -267,6 +266,23 @@ def _check_pca(pca, model_fingerprint):
             f"with `delf-keras fit-pca`. Expected model {model_fingerprint}. "
             f"Received: {pca.model_fingerprint or 'unknown'}"
         )
+
+
+def cache_key(fingerprint, options):
+    """Identifies all that the features of a photograph depend on.
+
+    Unlike the fingerprint, it tells apart extractors whose descriptors can be
+    compared but whose selection or image pyramid differs.
+
+    Args:
+        fingerprint: str. The descriptor space.
+        options: `ExtractionOptions`.
+
+    Returns:
+        16 hexadecimal digits.
+    """
+    key = f"{fingerprint} {options}".encode()
+    return hashlib.sha256(key).hexdigest()[:16]
 
 
 def descriptor_fingerprint(model_fingerprint, pca):

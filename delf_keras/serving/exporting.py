@@ -17,13 +17,12 @@ from delf_keras.version import __version__
 CARD_FILE = "assets.extra/model_card.md"
 DESCRIPTION_FILE = "assets.extra/extractor.json"
 BATCHING_FILE = "batching_params.pbtxt"
-# A pyramid takes hundreds of megabytes: the threads bound how many there are.
+# The number of threads is the server's, in its own file of parameters.
 _BATCHING = """\
 # Read with --enable_batching --enable_per_model_batching_parameters.
 max_batch_size { value: 4 }
 batch_timeout_micros { value: 0 }
 max_enqueued_batches { value: 100 }
-num_batch_threads { value: 2 }
 """
 
 

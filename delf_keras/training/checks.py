@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from delf_keras.datasets.parallel import ordered_map, usable_cores
 from delf_keras.features.decoding import ImageError
+from delf_keras.parallel import ordered_map, usable_cores
 from delf_keras.training.dataset_report import (
     TRAINING,
     VALIDATION,

@@ -25,7 +25,7 @@ from delf_keras.datasets.builders.landmark_table import (
     read_landmark_names,
     read_train_table,
 )
-from delf_keras.datasets.parallel import ordered_map
+from delf_keras.parallel import ordered_map
 
 URL = "https://s3.amazonaws.com/google-landmark"
 NUM_ARCHIVES = 500

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from delf_keras.datasets.labelled_images import WHOLE_FILE, read_part
-from delf_keras.datasets.parallel import ordered_map
+from delf_keras.parallel import ordered_map
 
 
 @dataclass(frozen=True)

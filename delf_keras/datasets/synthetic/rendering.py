@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from delf_keras.datasets.parallel import ordered_map
 from delf_keras.datasets.synthetic.distractors import render_distractor
 from delf_keras.datasets.synthetic.photographs import encode_jpeg
 from delf_keras.datasets.synthetic.views import render_view
+from delf_keras.parallel import ordered_map
 
 # Distractors of one piece of work: what comes back from another process at
 # once should be worth the way.

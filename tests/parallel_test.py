@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from delf_keras.datasets.parallel import ordered_map, usable_cores
+from delf_keras.parallel import ordered_map, usable_cores
 
 
 @pytest.fixture

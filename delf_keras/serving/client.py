@@ -1,0 +1,275 @@
+"""A client of a served extractor, to be used in place of an `Extractor`."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import tensorflow as tf
+
+from delf_keras.features.decoding import (
+    ImageError,
+    check_image,
+    read_photograph_file,
+)
+from delf_keras.features.extractor import cache_key, warn_if_empty
+from delf_keras.features.graph import ExtractionOptions
+from delf_keras.features.local_features import LocalFeatures
+from delf_keras.parallel import ordered_map
+from delf_keras.serving import contract
+from delf_keras.serving.errors import TOO_LARGE, UNAVAILABLE, ServerError
+from delf_keras.serving.retrying import RetryOptions, with_retries
+
+
+class Client:
+    """Extracts local features through TensorFlow Serving.
+
+    It can stand in for an `Extractor`: what it extracts is the same, but
+    decoded and computed by the server. What is extracted was fixed when the
+    model was exported.
+
+    Args:
+        address: str. "host:port" for gRPC, "http://host:port" for REST.
+        model: str. The name under which the model is served.
+        version: int. Defaults to the newest that is served.
+        label: str. Of a version, in place of its number.
+        deadline_seconds: float. Of each request.
+        concurrency: int. Photographs under way at a time.
+        retries: `RetryOptions`, for a server that is unavailable.
+
+    Raises:
+        ServerError: if the server cannot be reached, or refuses a request.
+        ValueError: if what it serves is not an exported extractor.
+
+    Example:
+
+    ```python
+    client = delf_keras.serving.Client("localhost:8500")
+    features = client.extract("photograph.jpg")
+    features.locations.shape  # (1000, 2), (y, x) in pixels
+    ```
+    """
+
+    def __init__(
+        self,
+        address,
+        *,
+        model=contract.MODEL_NAME,
+        version=None,
+        label=None,
+        deadline_seconds=60.0,
+        concurrency=8,
+        retries=None,
+    ):
+        if version is not None and label is not None:
+            raise ValueError(
+                "Either a version or a label chooses what answers. "
+                f"Received: version={version}, label={label!r}"
+            )
+        self.address = address
+        self._concurrency = concurrency
+        self._retries = retries or RetryOptions()
+        self._transport = _transport(
+            address, model, version, label, deadline_seconds, concurrency
+        )
+        self.description = self._describe()
+        options = self.description.options
+        self.options = ExtractionOptions(**options)
+
+    @property
+    def fingerprint(self):
+        """The descriptor space."""
+        return self.description.fingerprint
+
+    @property
+    def cache_key(self):
+        """Identifies all that features depend on, as that of `Extractor`."""
+        return cache_key(self.fingerprint, self.options)
+
+    @property
+    def pca(self):
+        """None: where the served model has a PCA, it is applied there."""
+        return None
+
+    def extract(self, photographs, batch_size=1):
+        """Extracts the local features of one photograph or several.
+
+        Args:
+            photographs: A path, or a uint8 array `[height, width, 3]`, RGB,
+                or a list of these, of any sizes.
+            batch_size: See `extract_each`.
+
+        Returns:
+            `LocalFeatures`, or a list of them in the same order.
+
+        Raises:
+            ImageError: if a photograph cannot be used.
+            ServerError: if the server fails.
+        """
+        if isinstance(photographs, (str, os.PathLike, np.ndarray)):
+            return self.extract([photographs])[0]
+        results = [
+            result for _, result in self.extract_each(photographs, batch_size)
+        ]
+        for result in results:
+            if isinstance(result, ImageError):
+                raise result
+        return results
+
+    def extract_each(self, photographs, batch_size=1):
+        """Extracts features of photographs, several at a time, skipping none.
+
+        Args:
+            photographs: Iterable of paths or arrays, see `extract`. Files are
+                sent as they are, arrays as PNG.
+            batch_size: Not used: the server makes batches of the requests
+                under way.
+
+        Yields:
+            Pairs of a photograph and its `LocalFeatures`, or the `ImageError`
+            that says why it has none, in the order received.
+
+        Raises:
+            ServerError: if the server fails.
+            ValueError: if it has come to serve another extractor, whose
+                features are not to be mixed with those before.
+        """
+        with ThreadPoolExecutor(self._concurrency) as pool:
+            results = ordered_map(
+                pool,
+                lambda photograph: (photograph, self._extract(photograph)),
+                photographs,
+                ahead=2 * self._concurrency,
+            )
+            for photograph, result in results:
+                warn_if_empty(photograph, result, self.options)
+                yield photograph, result
+
+    def predict(self, inputs, signature=contract.EXTRACT):
+        """Calls a signature of the served model.
+
+        Args:
+            inputs: dict of name to array. Strings are arrays of bytes
+                objects.
+            signature: str.
+
+        Returns:
+            dict of name to array.
+
+        Raises:
+            ServerError: if the server cannot be reached, or refuses.
+        """
+        return self._retried(lambda: self._transport.predict(signature, inputs))
+
+    def metadata(self):
+        """Returns the signatures served, a `SignatureDefMap`."""
+        return self._retried(self._transport.metadata)
+
+    def status(self):
+        """Returns the versions and states, a `GetModelStatusResponse`."""
+        return self._retried(self._transport.status)
+
+    def close(self):
+        """Closes the connections."""
+        self._transport.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def _retried(self, call):
+        try:
+            return with_retries(call, self._retries)
+        except ServerError as error:
+            hint = (
+                ": start it with `delf-keras serve` or TensorFlow Serving"
+                if error.code == UNAVAILABLE
+                else ""
+            )
+            raise ServerError(
+                error.code,
+                f"The server does not answer ({error.code}){hint}. "
+                f"Received: {self.address} ({error})",
+            ) from error
+
+    def _describe(self):
+        """Learns what is served from the answer to a small photograph."""
+        image = tf.io.encode_png(np.zeros((16, 16, 3), np.uint8))
+        outputs = self.predict({"image_bytes": _strings(image.numpy())})
+        if "extractor" not in outputs:
+            raise ValueError(
+                "A model that `delf-keras export` wrote is expected. "
+                f"Received: {self.address} with outputs {sorted(outputs)}"
+            )
+        return contract.ExtractorDescription.from_json(outputs["extractor"][0])
+
+    def _extract(self, photograph):
+        """Returns the `LocalFeatures` of a photograph, or the `ImageError`."""
+        try:
+            contents, name = _contents(photograph)
+        except ImageError as error:
+            return error
+        try:
+            outputs = self.predict({"image_bytes": _strings(contents)})
+        except ServerError as error:
+            if error.code != TOO_LARGE:
+                raise
+            return _refused(contract.TOO_LARGE, name)
+        self._check_description(outputs["extractor"][0])
+        status = outputs["status"][0].decode()
+        if status != contract.OK:
+            return _refused(status, name)
+        count = outputs["num_features"][0]
+        return LocalFeatures(
+            **{
+                key: outputs[key][0, :count]
+                for key in ("locations", "descriptors", "scores", "scales")
+            },
+            image_size=outputs["image_size"][0],
+            fingerprint=self.fingerprint,
+        )
+
+    def _check_description(self, text):
+        received = contract.ExtractorDescription.from_json(text)
+        if received != self.description:
+            raise ValueError(
+                "The server has come to serve another extractor: begin anew, "
+                "or choose a version. "
+                f"Expected {self.description}. Received: {received}"
+            )
+
+
+def _transport(address, model, version, label, deadline_seconds, concurrency):
+    try:
+        if address.startswith(("http://", "https://")):
+            from delf_keras.serving.rest_transport import RestTransport
+
+            return RestTransport(
+                address, model, version, label, deadline_seconds, concurrency
+            )
+        from delf_keras.serving.grpc_transport import GrpcTransport
+
+        return GrpcTransport(address, model, version, label, deadline_seconds)
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            'A client of a server needs: pip install "delf-keras[serving]". '
+            f"Received: {error}"
+        ) from error
+
+
+def _contents(photograph):
+    """Returns the bytes of a photograph, and its name."""
+    if not isinstance(photograph, np.ndarray):
+        return read_photograph_file(photograph), photograph
+    check_image(photograph)
+    return tf.io.encode_png(photograph).numpy(), "array"
+
+
+def _strings(contents):
+    # An array of another type would drop zeros at the end of the bytes.
+    return np.array([contents], object)
+
+
+def _refused(status, name):
+    return ImageError(f"{contract.STATUSES[status]}. Received: {name}")
