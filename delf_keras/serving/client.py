@@ -194,8 +194,11 @@ class Client:
             ) from error
 
     def _describe(self):
-        """Learns what is served from the answer to a small photograph."""
-        image = tf.io.encode_png(np.zeros((16, 16, 3), np.uint8))
+        """Learns what is served from the answer to a single pixel.
+
+        That is too small a photograph, which costs the server nothing.
+        """
+        image = tf.io.encode_png(np.zeros((1, 1, 3), np.uint8))
         outputs = self.predict({"image_bytes": _strings(image.numpy())})
         if "extractor" not in outputs:
             raise ValueError(

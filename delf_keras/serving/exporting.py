@@ -103,6 +103,8 @@ def _write_graph(functions, folder):
             session,
             [v1.saved_model.tag_constants.SERVING],
             signature_def_map=definitions,
+            # Servers older than this TensorFlow do not know all of them.
+            strip_default_attrs=True,
         )
         builder.save()
 

@@ -35,6 +35,7 @@ class GrpcTransport:
                 # We wait and try again ourselves, and no longer than that.
                 ("grpc.enable_retries", 0),
                 ("grpc.initial_reconnect_backoff_ms", 100),
+                ("grpc.min_reconnect_backoff_ms", 100),
                 ("grpc.max_reconnect_backoff_ms", 1000),
             ],
         )
