@@ -19,8 +19,6 @@ from delf_keras.cli.extraction_flags import (
 def define_flags(flags):
     """Defines the flags of this verb."""
     define_extraction_flags(flags)
-    # Servers choose how many photographs run together.
-    delattr(flags, "batch_size")
     absl_flags.DEFINE_string(
         "output",
         None,

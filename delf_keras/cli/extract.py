@@ -8,6 +8,8 @@ npz (one file a photograph) and h5 (one file for all, in hloc's layout).
 Photographs whose features are there already are left alone, so that an
 interrupted run goes on where it was; --overwrite extracts them again. They
 are kept whatever preset made them: give another preset another --output.
+--server=host:port in place of --preset extracts through a server that
+`delf-keras serve` or TensorFlow Serving runs.
 """
 
 import contextlib
@@ -16,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from absl import flags as absl_flags
 
 from delf_keras.cli.extraction_flags import (
+    define_batch_flag,
     define_extraction_flags,
     define_folder_flags,
     make_extractor,
@@ -28,7 +31,8 @@ FORMATS = ("delf", "npz", "h5")
 
 def define_flags(flags):
     """Defines the flags of this verb."""
-    define_extraction_flags(flags)
+    define_extraction_flags(flags, server=True)
+    define_batch_flag(flags)
     define_folder_flags(flags, "Folder to write, or file for h5.")
     absl_flags.DEFINE_enum(
         "format", "npz", FORMATS, "Format of the files.", flag_values=flags

@@ -8,12 +8,27 @@ from absl import flags as absl_flags
 logger = logging.getLogger(__name__)
 
 
-def define_extraction_flags(flags, default_preset=None):
+# With --server they say nothing: the export has fixed them.
+_FIXED_BY_EXPORT = (
+    "weights",
+    "max_features",
+    "score_threshold",
+    "iou_threshold",
+    "max_image_size",
+    "scales",
+    "precision",
+    "pca",
+    "batch_size",
+)
+
+
+def define_extraction_flags(flags, default_preset=None, server=False):
     """Defines the flags that `make_extractor` reads.
 
     Args:
         flags: `absl.flags.FlagValues`.
         default_preset: str or None. None makes `--preset` required.
+        server: bool. Whether `--server` may take the place of `--preset`.
     """
     strings = {
         "preset": (default_preset, "Name, folder or URL of a preset."),
@@ -21,7 +36,17 @@ def define_extraction_flags(flags, default_preset=None):
     }
     for name, (default, text) in strings.items():
         absl_flags.DEFINE_string(name, default, text, flag_values=flags)
-    if default_preset is None:
+    if server:
+        define_server_flag(flags)
+        absl_flags.register_multi_flags_validator(
+            ["preset", "server"],
+            lambda given: (
+                (given["preset"] is None) != (given["server"] is None)
+            ),
+            "either --preset or --server is expected",
+            flag_values=flags,
+        )
+    elif default_preset is None:
         absl_flags.mark_flag_as_required("preset", flag_values=flags)
     absl_flags.DEFINE_integer(
         "max_features",
@@ -70,6 +95,20 @@ def define_extraction_flags(flags, default_preset=None):
         "on a processor that has instructions for it.",
         flag_values=flags,
     )
+
+
+def define_server_flag(flags):
+    """Defines `--server`."""
+    absl_flags.DEFINE_string(
+        "server",
+        None,
+        "Server that extracts: host:port for gRPC, http://host:port for REST.",
+        flag_values=flags,
+    )
+
+
+def define_batch_flag(flags):
+    """Defines `--batch_size`."""
     absl_flags.DEFINE_integer(
         "batch_size",
         1,
@@ -108,8 +147,10 @@ def make_extractor(flags, **overrides):
         **overrides: Further arguments of `Extractor.from_preset`.
 
     Returns:
-        `Extractor`.
+        `Extractor`, or the `Client` of a server that stands in for one.
     """
+    if "server" in flags and flags.server is not None:
+        return _make_client(flags)
     from delf_keras.features.extractor import Extractor
 
     options = {
@@ -124,6 +165,18 @@ def make_extractor(flags, **overrides):
     if flags.scales:
         options["scales"] = [float(scale) for scale in flags.scales]
     return Extractor.from_preset(flags.preset, **options)
+
+
+def _make_client(flags):
+    from delf_keras.serving.client import Client
+
+    for name in _FIXED_BY_EXPORT:
+        if name in flags and flags[name].present:
+            raise ValueError(
+                f"--{name} was fixed when the model was exported, and cannot "
+                f"be given with --server. Received: {flags[name].value}"
+            )
+    return Client(flags.server)
 
 
 def usable(results):

@@ -12,6 +12,7 @@ from pathlib import Path
 from absl import flags as absl_flags
 
 from delf_keras.cli.extraction_flags import (
+    define_batch_flag,
     define_extraction_flags,
     define_folder_flags,
     make_extractor,
@@ -23,6 +24,7 @@ from delf_keras.cli.progress import show_progress
 def define_flags(flags):
     """Defines the flags of this verb."""
     define_extraction_flags(flags)
+    define_batch_flag(flags)
     define_folder_flags(flags, "Preset folder to write.")
     absl_flags.DEFINE_integer(
         "dimension", 40, "Length of a descriptor.", 1, flag_values=flags

@@ -7,7 +7,8 @@ The index is a folder that needs nothing beside it but the photographs. Where
 the preset has no PCA, one is fitted on the photographs. An interrupted build
 goes on where it was when the same command is given again. The paper's index
 is --factory=paper, exact search --factory=exact; any faiss factory string
-will do.
+will do. --server=host:port in place of --preset extracts through a server that
+`delf-keras serve` or TensorFlow Serving runs.
 """
 
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 from absl import flags as absl_flags
 
 from delf_keras.cli.extraction_flags import (
+    define_batch_flag,
     define_extraction_flags,
     define_folder_flags,
     make_extractor,
@@ -25,7 +27,8 @@ from delf_keras.cli.progress import show_progress
 
 def define_flags(flags):
     """Defines the flags of this verb."""
-    define_extraction_flags(flags)
+    define_extraction_flags(flags, server=True)
+    define_batch_flag(flags)
     define_folder_flags(flags, "Index folder to write.")
     absl_flags.DEFINE_string(
         "factory",

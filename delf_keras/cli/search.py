@@ -4,7 +4,8 @@
         --picture=result.png
 
 Prints the ranked photographs; --json also writes them to a file, with the
-transform and the inlier matches, and --picture draws them.
+transform and the inlier matches, and --picture draws them. --server=host:port
+has a server extract the query.
 """
 
 import json
@@ -13,6 +14,7 @@ from pathlib import Path
 from absl import flags as absl_flags
 
 from delf_keras.atomic import atomic_path
+from delf_keras.cli.extraction_flags import define_server_flag
 
 _OPTIONS = ("neighbors", "candidates", "model")
 
@@ -28,6 +30,7 @@ def define_flags(flags):
     for name, text in strings.items():
         absl_flags.DEFINE_string(name, None, text, flag_values=flags)
     absl_flags.mark_flags_as_required(["index", "query"], flag_values=flags)
+    define_server_flag(flags)
     absl_flags.DEFINE_integer(
         "top", 10, "Photographs to return at most.", 1, flag_values=flags
     )
@@ -66,7 +69,7 @@ def run(flags, args):
     given = {
         name: flags[name].value for name in _OPTIONS if flags[name].present
     }
-    results = index.search(flags.query, flags.top, SearchOptions(**given))
+    results = index.search(_query(flags), flags.top, SearchOptions(**given))
     print("rank      score  inliers  photograph")
     for rank, result in enumerate(results, start=1):
         print(
@@ -78,6 +81,16 @@ def run(flags, args):
     if flags.picture:
         _draw(flags.picture, flags.query, results)
     return 0
+
+
+def _query(flags):
+    """Returns the query, or its features where a server extracts them."""
+    if flags.server is None:
+        return flags.query
+    from delf_keras.serving.client import Client
+
+    with Client(flags.server) as client:
+        return client.extract(flags.query)
 
 
 def _write_json(path, query, results):

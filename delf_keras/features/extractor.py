@@ -66,6 +66,11 @@ class Extractor:
         """Identifies all that the features of a photograph depend on."""
         return cache_key(self.fingerprint, self.options)
 
+    @property
+    def has_pca(self):
+        """Whether descriptors are projected by a PCA."""
+        return self.pca is not None
+
     @cached_property
     def _graph(self):
         return extraction_graph(self.model, self.pca, self.options)

@@ -60,8 +60,8 @@ def build_index(
     Args:
         photographs: The folder of the photographs, with its subfolders, or a
             list of paths.
-        extractor: `Extractor`. Where it has no PCA, one is fitted on a sample
-            of the photographs.
+        extractor: `Extractor`, or a `Client` of one that is served. Where it
+            has no PCA, one is fitted on a sample of the photographs.
         pca: `PcaOptions` of that PCA.
         factory: str. See `DescriptorIndex.build`.
         probes: int. See `DescriptorIndex.build`.
@@ -85,7 +85,7 @@ def build_index(
             work_folder = stack.enter_context(tempfile.TemporaryDirectory())
         work = _Work(Path(work_folder), root, names, batch_size, progress)
         searcher = extractor
-        if extractor.pca is None and options.dimension:
+        if not extractor.has_pca and options.dimension:
             searcher = _with_pca(extractor, options, work)
         work.extract(searcher, names, "extract")
         named_features = work.read(searcher, names)
@@ -183,6 +183,7 @@ class _Work:
 
 def _with_pca(extractor, options, work):
     """Returns the extractor with a PCA that is fitted on a sample."""
+    model_fingerprint = extractor.model_fingerprint
     path = work.path("pca", ".npz", extractor.cache_key, options)
     if not path.is_file():
         sample = sample_photographs(work.names, options)
@@ -190,9 +191,7 @@ def _with_pca(extractor, options, work):
         features = [each for _, each in work.read(extractor, sample)]
         if not any(map(len, features)):
             return extractor
-        pca = fit_pca_on_features(
-            features, options, extractor.model_fingerprint
-        )
+        pca = fit_pca_on_features(features, options, model_fingerprint)
         save_pca(path, pca)
     searcher = extractor.with_pca(load_pca(path))
     work.project(extractor, searcher)

@@ -59,7 +59,9 @@ class ImageIndex:
 
     Attributes:
         extractor_source: `Extractor`, or the `Path` of its preset folder,
-            which is loaded when a photograph is first searched for.
+            which is loaded when a photograph is first searched for; the
+            `Client` of a server that extracted, or None for an index that
+            was built with one and opened again.
         fingerprint: The descriptor space of the database.
         root: `Path` that names are relative to.
         store: `ImageStore`.
@@ -80,7 +82,7 @@ class ImageIndex:
         Noh et al., arXiv 1612.06321, section 4.4.
     """
 
-    extractor_source: Extractor | Path
+    extractor_source: object
     fingerprint: str
     root: Path
     store: ImageStore
@@ -134,7 +136,13 @@ class ImageIndex:
     @cached_property
     def extractor(self):
         """The `Extractor` that queries must come from."""
-        if isinstance(self.extractor_source, Extractor):
+        if self.extractor_source is None:
+            raise ValueError(
+                "The index was built through a server and has no preset: "
+                "search with --server, or for the features that its client "
+                f"extracts. Received: an index of {self.fingerprint}"
+            )
+        if not isinstance(self.extractor_source, Path):
             return self.extractor_source
         extractor = Extractor.from_preset(
             self.extractor_source, **vars(self.extraction)

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from delf_keras.atomic import atomic_path
+from delf_keras.features.extractor import Extractor
 from delf_keras.features.graph import ExtractionOptions
 from delf_keras.retrieval.descriptor_index import DescriptorIndex
 from delf_keras.retrieval.image_store import ImageStore
@@ -25,7 +26,8 @@ def save_index(index, folder):
         temporary.mkdir()
         index.store.save(temporary)
         index.descriptor_index.save(temporary / FAISS_FILE)
-        index.extractor.save_to_preset(temporary / PRESET_FOLDER)
+        if isinstance(index.extractor_source, Extractor | Path):
+            index.extractor.save_to_preset(temporary / PRESET_FOLDER)
         manifest = {
             "format_version": FORMAT_VERSION,
             "fingerprint": index.fingerprint,
@@ -46,10 +48,11 @@ def save_index(index, folder):
 def load_index(cls, folder):
     """Opens an `ImageIndex`; see `ImageIndex.load`."""
     manifest = _read_manifest(folder)
+    preset = folder / PRESET_FOLDER
     try:
         _check_files(folder, manifest["file_sizes"])
         index = cls(
-            extractor_source=folder / PRESET_FOLDER,
+            extractor_source=preset if preset.is_dir() else None,
             fingerprint=manifest["fingerprint"],
             root=Path(manifest["root"]),
             store=ImageStore.load(folder),

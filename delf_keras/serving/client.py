@@ -86,9 +86,24 @@ class Client:
         return cache_key(self.fingerprint, self.options)
 
     @property
-    def pca(self):
-        """None: where the served model has a PCA, it is applied there."""
-        return None
+    def has_pca(self):
+        """Whether descriptors are projected by a PCA, which the server does."""
+        return self.description.pca
+
+    @property
+    def model_fingerprint(self):
+        """What a PCA would be fitted for, as that of `Extractor`.
+
+        Raises:
+            ValueError: always. Nobody but the server could apply it.
+        """
+        raise ValueError(
+            "A PCA cannot be added to a model that is served: export a preset "
+            "that has one (`delf-keras fit-pca`), or index the descriptors as "
+            "they are (--pca_dimension=0). "
+            f"Received: {self.address} with {self.description.dimension}-d "
+            "descriptors"
+        )
 
     def extract(self, photographs, batch_size=1):
         """Extracts the local features of one photograph or several.

@@ -21,16 +21,19 @@ EXTRACTION = {
     "max_image_size",
     "scales",
     "precision",
-    "batch_size",
 }
 FOLDERS = {"photos", "output"}
 FLAGS = {
-    "extract": EXTRACTION | FOLDERS | {"format", "pca", "overwrite"},
+    "extract": EXTRACTION
+    | FOLDERS
+    | {"server", "batch_size", "format", "pca", "overwrite"},
     "match": EXTRACTION | {"picture", "model", "threshold", "max_ratio"},
     "index": EXTRACTION
     | FOLDERS
+    | {"server", "batch_size"}
     | {"factory", "probes", "pca_dimension", "whiten", "seed"},
     "search": {
+        "server",
         "index",
         "query",
         "json",
@@ -97,7 +100,27 @@ FLAGS = {
         "whiten",
         "width",
     },
-    "fit-pca": EXTRACTION | FOLDERS | {"dimension", "whiten", "seed"},
+    "fit-pca": EXTRACTION
+    | FOLDERS
+    | {"batch_size", "dimension", "whiten", "seed"},
+    "export": EXTRACTION
+    | {"output", "version", "max_image_mb", "max_megapixels"},
+    "serve": {
+        "model",
+        "model_name",
+        "host",
+        "grpc_port",
+        "rest_port",
+        "versions",
+        "labels",
+        "max_batch_size",
+        "batch_timeout_ms",
+        "threads",
+        "max_queued",
+        "max_message_mb",
+        "poll_seconds",
+        "grace_seconds",
+    },
     "demo": {"photos", "query", "weights", "output"},
 }
 
@@ -167,6 +190,8 @@ def test_unknown_flag(refused, verb):
         ("index", ("preset", "photos", "output")),
         ("fit-pca", ("preset", "photos", "output")),
         ("search", ("index", "query")),
+        ("export", ("preset", "output")),
+        ("serve", ("model",)),
     ],
 )
 def test_required_flags_are_named_in_one_line(refused, verb, required):
@@ -199,6 +224,8 @@ def test_stray_arguments(refused, verb):
         "index": ("--preset=p", "--photos=p", "--output=o"),
         "fit-pca": ("--preset=p", "--photos=p", "--output=o"),
         "search": ("--index=i", "--query=q"),
+        "export": ("--preset=p", "--output=o"),
+        "serve": ("--model=m",),
         "evaluate": ("--gnd=g", "--ranks=r"),
         "train": ("--dataset=folder:p", "--stage=joint", "--output=o"),
     }
