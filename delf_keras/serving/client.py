@@ -197,15 +197,14 @@ class Client:
         try:
             return with_retries(call, self._retries)
         except ServerError as error:
-            hint = (
-                ": start it with `delf-keras serve` or TensorFlow Serving"
+            problem = (
+                "The server does not answer: start it with `delf-keras serve` "
+                "or TensorFlow Serving"
                 if error.code == UNAVAILABLE
-                else ""
+                else f"The server refuses the request with {error.code}"
             )
             raise ServerError(
-                error.code,
-                f"The server does not answer ({error.code}){hint}. "
-                f"Received: {self.address} ({error})",
+                error.code, f"{problem}. Received: {self.address} ({error})"
             ) from error
 
     def _describe(self):

@@ -116,7 +116,8 @@ class RestTransport:
 
 def _jsonable(value):
     if value.dtype.kind not in "SO":
-        return np.ascontiguousarray(value)
+        # orjson takes no arrays without dimensions.
+        return np.asarray(value, order="C") if value.ndim else value.item()
     return _encoded(value.tolist())
 
 

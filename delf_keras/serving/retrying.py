@@ -1,10 +1,13 @@
 """Trying again, when a server is unavailable for a while."""
 
+import logging
 import random
 import time
 from dataclasses import dataclass
 
 from delf_keras.serving.errors import UNAVAILABLE, ServerError
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class RetryOptions:
     longest_seconds: float = 5.0
 
 
-def with_retries(call, options, sleep=time.sleep):
+def with_retries(call, options):
     """Calls a function, and again while the server is unavailable.
 
     No other error is worth another try: the answer would be the same.
@@ -31,7 +34,6 @@ def with_retries(call, options, sleep=time.sleep):
     Args:
         call: A function without arguments.
         options: `RetryOptions`.
-        sleep: Function that waits for a number of seconds.
 
     Returns:
         What `call` returned.
@@ -40,13 +42,15 @@ def with_retries(call, options, sleep=time.sleep):
         ServerError: of the last try.
     """
     wait = options.first_seconds
-    for _ in range(options.retries):
+    for attempt in range(options.retries):
         try:
             return call()
         except ServerError as error:
             if error.code != UNAVAILABLE:
                 raise
+            if attempt == 0:
+                logger.warning("Unavailable, trying again: %s", error)
         # Clients that were cut off together must not come back together.
-        sleep(random.uniform(0.5, 1.0) * wait)
+        time.sleep(random.uniform(0.5, 1.0) * wait)
         wait = min(2 * wait, options.longest_seconds)
     return call()

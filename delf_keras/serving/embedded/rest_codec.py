@@ -146,7 +146,8 @@ def _decoded(value):
 
 def _jsonable(name, rows):
     if rows.dtype != object:
-        return np.ascontiguousarray(rows)
+        # orjson takes no arrays without dimensions.
+        return np.asarray(rows, order="C") if rows.ndim else rows.item()
     return _texts(rows.tolist(), name.endswith("_bytes"))
 
 
