@@ -1,5 +1,6 @@
 """Extraction as one TensorFlow graph: from pixels to descriptors."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import tensorflow as tf
@@ -7,7 +8,10 @@ from tensorflow.python.framework import convert_to_constants
 
 from delf_keras.features import pyramid
 from delf_keras.features.pca import to_descriptors
-from delf_keras.features.receptive_field import receptive_field
+from delf_keras.features.receptive_field import (
+    ReceptiveField,
+    receptive_field,
+)
 from delf_keras.features.selection import select
 from delf_keras.models.folding import fold_batch_norm
 
@@ -74,17 +78,37 @@ def extraction_graph(model, pca, options):
         float32, and `num_features`, int32 `[batch]`, the number of valid
         ones, which come first.
     """
-    field = receptive_field(model.backbone.spatial_layers())
     network = frozen_network(model, options.precision)
-    return extraction_function(network, field, pca, options)
+    return extraction_function(network, pca, options)
 
 
-def extraction_function(network, field, pca, options):
+@dataclass(frozen=True)
+class DenseNetwork:
+    """A network that is run on every level of an image pyramid.
+
+    Attributes:
+        run: A function from float32 images `[batch, height, width, 3]` to the
+            outputs of `Delf`.
+        field: `ReceptiveField` of its cells.
+        resampling: How levels are resized, see `Delf`.
+    """
+
+    run: Callable
+    field: ReceptiveField
+    resampling: str
+
+    @classmethod
+    def of(cls, model, run):
+        """Returns that of a `Delf`, which `run` computes."""
+        field = receptive_field(model.backbone.spatial_layers())
+        return cls(run, field, model.resampling)
+
+
+def extraction_function(network, pca, options):
     """Builds what `extraction_graph` returns, of a network that is frozen.
 
     Args:
-        network: What `frozen_network` returned.
-        field: `ReceptiveField` of the model.
+        network: `DenseNetwork`.
         pca: `Pca` or None.
         options: `ExtractionOptions`.
     """
@@ -93,7 +117,7 @@ def extraction_function(network, field, pca, options):
         input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)]
     )
     def extract(images):
-        cells = dense_features(network, images, field, options)
+        cells = dense_features(network, images, options)
         selected, count = select(
             cells["scores"],
             cells["boxes"],
@@ -121,8 +145,7 @@ def frozen_network(model, precision):
         precision: "float32" or "bfloat16".
 
     Returns:
-        A function from float32 images `[batch, height, width, 3]` to the
-        outputs of `Delf`.
+        `DenseNetwork`.
     """
     folded = fold_batch_norm(model, PRECISIONS[precision])
     signature = [tf.TensorSpec([None, None, None, 3], tf.float32)]
@@ -147,16 +170,15 @@ def frozen_network(model, precision):
             )
         }
 
-    return network
+    return DenseNetwork.of(model, network)
 
 
-def dense_features(network, images, field, options):
+def dense_features(network, images, options):
     """Computes the features of every cell of every level of the pyramid.
 
     Args:
-        network: A function from float32 images to the outputs of `Delf`.
+        network: `DenseNetwork`.
         images: uint8 tensor `[batch, height, width, 3]`.
-        field: `ReceptiveField` of the model.
         options: `ExtractionOptions`.
 
     Returns:
@@ -169,8 +191,7 @@ def dense_features(network, images, field, options):
     fitted_size = pyramid.level_size(size, fit)
     images = pyramid.resize(images, fitted_size)
     levels = [
-        level_cells(network, images, field, scale, fit)
-        for scale in options.scales
+        level_cells(network, images, scale, fit) for scale in options.scales
     ]
     return {
         name: tf.concat([level[name] for level in levels], axis)
@@ -184,13 +205,12 @@ def dense_features(network, images, field, options):
     }
 
 
-def level_cells(network, images, field, scale, fit=1.0):
+def level_cells(network, images, scale, fit=1.0):
     """Computes the features of every cell of one level of the pyramid.
 
     Args:
-        network: A function from float32 images to the outputs of `Delf`.
+        network: `DenseNetwork`.
         images: uint8 or float32 tensor `[batch, height, width, 3]`.
-        field: `ReceptiveField` of the model.
         scale: float or scalar tensor. Scale of the level.
         fit: float or scalar tensor. Scale at which `images` show the
             photograph.
@@ -199,21 +219,30 @@ def level_cells(network, images, field, scale, fit=1.0):
         A dict of tensors, as `dense_features` returns it, row by row.
     """
     size = tf.cast(tf.shape(images)[1:3], tf.float32)
-    level = pyramid.resize(images, pyramid.level_size(size, scale))
-    return _cells(network(level), field, 1.0 / (scale * fit))
+    level = pyramid.resize(
+        images, pyramid.level_size(size, scale), network.resampling
+    )
+    return _cells(network.run(level), network.field, scale * fit)
 
 
-def _cells(outputs, field, scale):
+def _cells(outputs, field, image_scale):
+    """Lists the cells of one level, row by row."""
     features = outputs["features"]
     shape = tf.shape(features)
-    locations = pyramid.cell_locations(shape[1:3], field.stride, scale)
-    first = locations - field.padding * scale
-    last = first + (field.size - 1) * scale
+    origins = pyramid.cell_origins(shape[1:3], field.stride)
+    corners = tf.concat(
+        [
+            origins - field.padding,
+            origins - field.padding + (field.size - 1),
+        ],
+        axis=1,
+    )
     count = shape[1] * shape[2]
+    # Divided as tensorflow/models does, to the last bit.
     return {
         "features": tf.reshape(features, [shape[0], count, features.shape[-1]]),
         "scores": tf.reshape(outputs["attention_scores"], [shape[0], count]),
-        "locations": locations,
-        "scales": tf.fill([count], scale),
-        "boxes": tf.concat([first, last], axis=1),
+        "locations": origins / image_scale,
+        "scales": tf.fill([count], 1.0 / image_scale),
+        "boxes": corners / image_scale,
     }

@@ -28,12 +28,14 @@ def fit_scale(size, max_image_size):
     return tf.minimum(max_image_size / tf.reduce_max(size), 1.0)
 
 
-def resize(images, size):
-    """Resizes images bilinearly, with antialiasing where they shrink.
+def resize(images, size, resampling="antialias"):
+    """Resizes images bilinearly.
 
     Args:
         images: uint8 or float32 tensor `[batch, height, width, 3]`.
         size: float32 tensor `[2]` of whole pixels.
+        resampling: "antialias", where images shrink, or without it as
+            TensorFlow 2 ("tf2") or TensorFlow 1 ("tf1") do.
 
     Returns:
         float32 tensor `[batch, size[0], size[1], 3]`.
@@ -42,22 +44,29 @@ def resize(images, size):
     resized = tf.cond(
         tf.reduce_all(size == tf.shape(images)[1:3]),
         lambda: tf.cast(images, tf.float32),
-        lambda: tf.image.resize(images, size, antialias=True),
+        lambda: _resized(images, size, resampling),
     )
     return tf.ensure_shape(resized, [None, None, None, 3])
 
 
-def cell_locations(grid, stride, scale):
-    """Returns the centres of the receptive fields of a feature map.
+def _resized(images, size, resampling):
+    if resampling == "antialias":
+        return tf.image.resize(images, size, antialias=True)
+    return tf.raw_ops.ResizeBilinear(
+        images=images, size=size, half_pixel_centers=resampling == "tf2"
+    )
+
+
+def cell_origins(grid, stride):
+    """Returns the pixels of a level at which cells of a feature map are.
 
     Args:
         grid: int32 tensor `[2]`. Rows and columns of the feature map.
         stride: int. Pixels of the level from one cell to the next.
-        scale: Scalar tensor. Pixels of the photograph per pixel of the level.
 
     Returns:
-        float32 tensor `[rows * columns, 2]`, (y, x) in pixels of the
-        photograph: `stride * index * scale`, row by row.
+        float32 tensor `[rows * columns, 2]`, (y, x): `stride * index`, row by
+        row.
 
     Reference:
         The receptive field is symmetric about `stride * index`, see
@@ -67,4 +76,4 @@ def cell_locations(grid, stride, scale):
         tf.range(grid[0]), tf.range(grid[1]), indexing="ij"
     )
     index = tf.reshape(tf.stack([rows, columns], axis=-1), [-1, 2])
-    return tf.cast(index * stride, tf.float32) * scale
+    return tf.cast(index * stride, tf.float32)

@@ -8,6 +8,10 @@ from delf_keras.models.pixels import PixelScaling
 from delf_keras.models.resnet import ResNet
 
 ATTENTIONS = ("norm", "conv")
+# How the levels of the image pyramid are resized, bilinearly all: with
+# antialiasing, without as TensorFlow 2 does, or as TensorFlow 1 did, whose
+# pixels have their centres at whole numbers.
+RESAMPLINGS = ("antialias", "tf2", "tf1")
 
 
 @keras.saving.register_keras_serializable(package="delf_keras")
@@ -27,6 +31,8 @@ class Delf(keras.Model):
         autoencoder: int. Channels to which an autoencoder reduces the
             features, or None for those of the backbone. The attention then
             scores the features that it restores.
+        resampling: "antialias", "tf2" or "tf1": how the image pyramid that
+            the weights expect is resized.
 
     Input shape:
         `[batch, height, width, 3]`, RGB, 0 to 255, uint8 or float.
@@ -56,6 +62,7 @@ class Delf(keras.Model):
         attention_batch_norm=True,
         scaling="caffe",
         autoencoder=None,
+        resampling="antialias",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -64,6 +71,12 @@ class Delf(keras.Model):
                 f"attention must be one of {ATTENTIONS}. "
                 f"Received: attention={attention!r}"
             )
+        if resampling not in RESAMPLINGS:
+            raise ValueError(
+                f"resampling must be one of {RESAMPLINGS}. "
+                f"Received: resampling={resampling!r}"
+            )
+        self.resampling = resampling
         policy = self.dtype_policy
         self.pixel_scaling = PixelScaling(scaling, dtype=policy)
         self.backbone = backbone or ResNet(dtype=policy)
@@ -81,6 +94,9 @@ class Delf(keras.Model):
             "scaling": scaling,
             "autoencoder": autoencoder,
         }
+        # Left out, it leaves the fingerprints of older models as they are.
+        if resampling != "antialias":
+            self._config["resampling"] = resampling
 
     def build(self, input_shape):
         # A deserialized backbone comes built.

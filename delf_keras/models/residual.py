@@ -18,7 +18,8 @@ LAYOUTS = {
     # keras.applications: the first 1x1 convolution of a block strides.
     "first": Layout(use_bias=True, epsilon=1.001e-5, pool_padding="valid"),
     # TF-slim: the 3x3 convolution of a block's last unit strides.
-    "last": Layout(use_bias=False, epsilon=1e-5, pool_padding="same"),
+    # TensorFlow 1 raises an epsilon of 1e-5 to the smallest that cuDNN takes.
+    "last": Layout(use_bias=False, epsilon=1.001e-5, pool_padding="same"),
 }
 
 

@@ -30,6 +30,9 @@ class ResNet(keras.Model):
             32 for block 3, 32 for block 4.
         batch_norm: bool. Without it, convolutions have biases into which
             `fold_batch_norm` has put the batch norms.
+        pool_padding: "valid" or "same". How the max-pooling pads: alike on
+            all sides, or by the parity of its input. Defaults to that of the
+            layout, "same" for "last"; Google's exports pad alike.
 
     Input shape:
         `[batch, height, width, 3]`, any height and width, scaled as the
@@ -51,6 +54,7 @@ class ResNet(keras.Model):
         output_block=3,
         output_stride=16,
         batch_norm=True,
+        pool_padding=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -63,17 +67,18 @@ class ResNet(keras.Model):
         self.batch_norm = batch_norm
 
         layout = LAYOUTS[stride_placement]
+        self.pool_padding = pool_padding or layout.pool_padding
         policy = self.dtype_policy
         self.stem = ConvBatchNorm(
             width, 7, 2, layout, batch_norm, True, dtype=policy, name="conv1"
         )
         self.pool_pad = (
             keras.layers.ZeroPadding2D(1, dtype=policy)
-            if layout.pool_padding == "valid"
+            if self.pool_padding == "valid"
             else None
         )
         self.pool = keras.layers.MaxPooling2D(
-            3, 2, layout.pool_padding, dtype=policy
+            3, 2, self.pool_padding, dtype=policy
         )
         self.units = [
             unit
@@ -162,9 +167,9 @@ class ResNet(keras.Model):
         """Returns the (kernel size, strides) of each layer on the deepest path.
 
         Every layer pads its first side by `(kernel size - 1) // 2`, so this is
-        all that the receptive field depends on. Only the pooling of layout
-        "last" pads a side of even length by one less there, which shifts what
-        a cell sees by two pixels; Google's DELF overlooks them, as does this.
+        all that the receptive field depends on. Only pooling that is padded
+        "same" pads a side of even length by one less there, which shifts what
+        a cell sees by two pixels, and is overlooked.
         """
         path = [layer.conv for unit in self.units for layer in unit.residual]
         if self.subsample is not None:
@@ -177,7 +182,15 @@ class ResNet(keras.Model):
         ]
 
     def get_config(self):
+        default = LAYOUTS[self.stride_placement].pool_padding
+        # Left out, it leaves the fingerprints of older models as they are.
+        padding = (
+            {}
+            if self.pool_padding == default
+            else {"pool_padding": self.pool_padding}
+        )
         return super().get_config() | {
+            **padding,
             "depth": self.depth,
             "width": self.width,
             "stride_placement": self.stride_placement,

@@ -10,7 +10,6 @@ from delf_keras.features.graph import (
     frozen_network,
     level_cells,
 )
-from delf_keras.features.receptive_field import receptive_field
 from delf_keras.features.selection import select
 from delf_keras.serving import contract
 from delf_keras.serving.admission import admit_file, admit_size
@@ -43,10 +42,9 @@ def make_signatures(extractor, limits):
     Returns:
         dict of the name of a signature to its concrete function.
     """
-    field = receptive_field(extractor.model.backbone.spatial_layers())
     network = frozen_network(extractor.model, extractor.options.precision)
     extract = _padded_extraction(
-        extraction_function(network, field, extractor.pca, extractor.options),
+        extraction_function(network, extractor.pca, extractor.options),
         describe(extractor),
         extractor.options.max_features,
     )
@@ -55,7 +53,7 @@ def make_signatures(extractor, limits):
         contract.EXTRACT: _extract_files(extract, limits, size),
         contract.EXTRACT_PIXELS: _extract_pixels(extract, limits, size),
         contract.DELF_COMPAT: _delf_compat(
-            network, field, extractor.options.iou_threshold
+            network, extractor.options.iou_threshold
         ),
     }
     return {
@@ -172,7 +170,7 @@ def _extract_pixels(extract, limits, max_image_size):
     return extract_pixels
 
 
-def _delf_compat(network, field, iou_threshold):
+def _delf_compat(network, iou_threshold):
     """Returns the extraction of tensorflow/models, under its names.
 
     Its features are those of the network, neither normalised nor projected:
@@ -191,7 +189,7 @@ def _delf_compat(network, field, iou_threshold):
         input_image, input_scales, input_max_feature_num, input_abs_thres
     ):
         def level(scale):
-            cells = level_cells(network, input_image[None], field, scale)
+            cells = level_cells(network, input_image[None], scale)
             return {
                 "features": tf.cast(cells["features"][0], tf.float32),
                 "scores": cells["scores"][0],

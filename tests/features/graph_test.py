@@ -7,7 +7,6 @@ import tensorflow as tf
 from delf_keras.features import graph
 from delf_keras.features.graph import ExtractionOptions, extraction_graph
 from delf_keras.features.pca import Pca
-from delf_keras.features.receptive_field import receptive_field
 
 SCALES = (0.5, 2**-0.5, 1.0, 2**0.5)
 EVERY = {"max_features": 100_000, "scales": SCALES}
@@ -230,9 +229,8 @@ def test_cells_of_a_photograph(make_model, make_photograph):
     """As many as Google's DELF has: 24,463 over seven scales, in order."""
     model = make_model(width=1)
     cells = graph.dense_features(
-        model,
+        graph.DenseNetwork.of(model, model),
         make_photograph(768, 1024)[None],
-        receptive_field(model.backbone.spatial_layers()),
         ExtractionOptions(),
     )
     assert {name: tuple(rows.shape) for name, rows in cells.items()} == {

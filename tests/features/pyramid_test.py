@@ -72,12 +72,36 @@ def test_resize_to_the_same_size_is_exact(make_photograph):
     np.testing.assert_array_equal(resized, images)
 
 
-def test_cell_locations():
-    """`stride * index / scale`, of row and column, row by row."""
-    locations = pyramid.cell_locations(tf.constant([3, 4]), 16, 2**0.5).numpy()
+def bilinear(image, size, half_pixel_centers):
+    """Interpolates between the two nearest pixels along each axis."""
+    for axis, length in enumerate(size):
+        scale = image.shape[axis] / length
+        shift = 0.5 if half_pixel_centers else 0.0
+        places = (np.arange(length) + shift) * scale - shift
+        places = np.clip(places, 0, image.shape[axis] - 1)
+        first = np.floor(places).astype(int)
+        second = np.minimum(first + 1, image.shape[axis] - 1)
+        weight = (places - first).reshape(-1, *[1] * (2 - axis))
+        image = (1 - weight) * image.take(first, axis) + weight * image.take(
+            second, axis
+        )
+    return image
+
+
+@pytest.mark.parametrize("size", [(31, 42), (122, 166), (61, 120)])
+@pytest.mark.parametrize("resampling", ["tf1", "tf2"])
+def test_resize_as_tensorflow_does(make_photograph, size, resampling):
+    image = make_photograph(61, 83)
+    resized = pyramid.resize(image[None], size_tensor(*size), resampling)
+    expected = bilinear(image.astype(float), size, resampling == "tf2")
+
+    np.testing.assert_allclose(resized[0], expected, atol=1e-3)
+
+
+def test_cell_origins():
+    """`stride * index` of row and column, row by row."""
+    origins = pyramid.cell_origins(tf.constant([3, 4]), 16).numpy()
     index = [(row, column) for row in range(3) for column in range(4)]
 
-    assert locations.dtype == np.float32 and locations.shape == (12, 2)
-    np.testing.assert_allclose(
-        locations, 16 * np.array(index) * 2**0.5, rtol=1e-7
-    )
+    assert origins.dtype == np.float32 and origins.shape == (12, 2)
+    np.testing.assert_array_equal(origins, 16 * np.array(index))

@@ -143,3 +143,14 @@ def test_wrong_attention():
         ValueError, match=r"\('norm', 'conv'\). Received: attention='softmax'"
     ):
         Delf(ResNet(depth=14, width=8), attention="softmax")
+
+
+def test_resampling():
+    """It is kept where it is not the default, so that fingerprints hold."""
+    backbone = ResNet(depth=14, width=4)
+    model = Delf(backbone, resampling="tf1")
+    assert model.get_config()["resampling"] == "tf1"
+    assert Delf.from_config(model.get_config()).resampling == "tf1"
+    assert "resampling" not in Delf(backbone).get_config()
+    with pytest.raises(ValueError, match="Received: resampling='cubic'"):
+        Delf(resampling="cubic")
