@@ -1,6 +1,6 @@
 """Dynamic batching: requests that wait are answered together."""
 
-import collections
+import itertools
 import threading
 import time
 from concurrent.futures import Future
@@ -40,6 +40,7 @@ class _Request:
         inputs: dict of name to array.
         rows: Rows of each input.
         deadline: Of `time.monotonic`, or None.
+        queued: When it came, of `time.monotonic`.
         future: `Future` of the outputs.
     """
 
@@ -48,6 +49,7 @@ class _Request:
     inputs: dict
     rows: int
     deadline: float | None
+    queued: float
     future: Future = field(default_factory=Future)
 
     def is_wanted(self):
@@ -77,7 +79,7 @@ class Batcher:
 
     def __init__(self, options):
         self._options = options
-        self._queue = collections.deque()
+        self._queue = []
         self._changed = threading.Condition()
         self._closed = False
         self._threads = [
@@ -104,10 +106,13 @@ class Batcher:
         Raises:
             RequestError: if too many requests wait.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
+        now = time.monotonic()
+        deadline = None if timeout is None else now + timeout
         rows = 1 if key is None else len(next(iter(inputs.values())))
-        request = _Request(run, key, inputs, rows, deadline)
+        request = _Request(run, key, inputs, rows, deadline, now)
         with self._changed:
+            # The room of those whose clients are gone is free.
+            self._queue = [r for r in self._queue if not r.future.cancelled()]
             if self._closed or len(self._queue) >= self._options.max_queued:
                 raise RequestError(
                     grpc.StatusCode.UNAVAILABLE,
@@ -136,31 +141,37 @@ class Batcher:
     def _next_batch(self):
         """Returns the requests to run next; none when there will be no more."""
         with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._closed)
-            if not self._queue:
-                return []
-            batch = [self._queue.popleft()]
-            end = time.monotonic() + self._options.timeout_seconds
-            while not self._fill(batch):
-                left = end - time.monotonic()
-                if self._closed or left <= 0:
-                    break
-                self._changed.wait(left)
-        return batch
+            while self._queue or not self._closed:
+                batch, wait = self._ready_batch()
+                if batch:
+                    self._queue = [r for r in self._queue if r not in batch]
+                    return batch
+                self._changed.wait(wait)
+        return []
 
-    def _fill(self, batch):
-        """Adds requests that fit to a batch, and returns whether it is full."""
-        first = batch[0]
-        if first.key is None:
-            return True
-        rows = sum(request.rows for request in batch)
-        for request in list(self._queue):
-            fits = rows + request.rows <= self._options.max_batch_size
-            if request.key == first.key and fits:
-                self._queue.remove(request)
-                batch.append(request)
-                rows += request.rows
-        return rows >= self._options.max_batch_size
+    def _ready_batch(self):
+        """Returns a batch that waits for no more, or how long the next does."""
+        end = time.monotonic() - self._options.timeout_seconds
+        waits = []
+        for batch, full in _batches(self._queue, self._options.max_batch_size):
+            wait = batch[0].queued - end
+            if full or wait <= 0 or self._closed:
+                return batch, None
+            waits.append(wait)
+        return [], min(waits, default=None)
+
+
+def _batches(queue, max_rows):
+    """Yields the first batch of each key, and whether it can take no more."""
+    by_key = {}
+    for request in queue:
+        key = request if request.key is None else request.key
+        by_key.setdefault(key, []).append(request)
+    for requests in by_key.values():
+        rows = list(itertools.accumulate(r.rows for r in requests))
+        count = max(1, sum(total <= max_rows for total in rows))
+        full = rows[count - 1] >= max_rows or count < len(requests)
+        yield requests[:count], full or requests[0].key is None
 
 
 def _answer(requests):
