@@ -1,5 +1,7 @@
 """Fixtures of the tests of serving: an extractor, exported."""
 
+import time
+
 import pytest
 
 from delf_keras.features.extractor import Extractor
@@ -35,3 +37,16 @@ def exported_base(served_extractor, tmp_path_factory):
     base = tmp_path_factory.mktemp("exported") / "delf"
     export(served_extractor, base, 1, LIMITS, "tiny")
     return base
+
+
+@pytest.fixture(scope="session")
+def until():
+    """A function that waits until a condition holds, a function, or fails."""
+
+    def until(condition, seconds=60):
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, "The condition never holds."
+            time.sleep(0.01)
+
+    return until

@@ -75,7 +75,8 @@ class VersionManager:
     """Loads the versions of a folder, and follows its changes.
 
     A version is published when it has answered its warm-up requests, and the
-    one it takes the place of is unloaded after its last request.
+    one it takes the place of is unloaded after its last request. One that
+    cannot be loaded is not tried again while its folder is there.
 
     Args:
         base: str or `Path`. Folder of the versions.
@@ -87,6 +88,7 @@ class VersionManager:
         self.policy = policy or VersionPolicy()
         self.states = {}
         self._loaded = {}
+        self._failed = set()
         self._changed = threading.Condition()
 
     def present(self):
@@ -101,8 +103,10 @@ class VersionManager:
 
     def refresh(self):
         """Loads versions that came, then unloads those that are replaced."""
-        wanted = self.policy.wanted(self.present())
-        for version in sorted(wanted - self.states.keys()):
+        present = self.present()
+        self._failed &= present
+        wanted = self.policy.wanted(present)
+        for version in sorted(wanted - self._loaded.keys() - self._failed):
             self._load(version)
         # One that could not be loaded replaces none.
         if wanted & self._loaded.keys():
@@ -162,8 +166,10 @@ class VersionManager:
         try:
             servable = Servable(folder)
             warmup.replay(servable, folder)
-        except (ValueError, OSError) as error:
+        # Whatever is wrong with it, the versions that are served go on.
+        except Exception as error:
             logger.error("Version %d is not served: %s", version, error)
+            self._failed.add(version)
             self.states[version] = VersionState(END, str(error))
             return
         with self._changed:

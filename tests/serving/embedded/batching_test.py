@@ -143,9 +143,9 @@ def test_a_batch_that_waits_holds_no_other_back(make_batcher, submit, model):
     submit(batcher, 1, key="a")
     for _ in range(5):
         assert result(submit(batcher, 2, key=None)) == [4]
-        other = submit(batcher, 3, key="b")
-        assert result(submit(batcher, 4, key="b")) == [8]
-        assert result(other) == [6]
+    other = submit(batcher, 3, key="b")
+    assert result(submit(batcher, 4, key="b")) == [8]
+    assert result(other) == [6]
 
 
 def test_threads_bound_what_runs(make_batcher, submit, model):
