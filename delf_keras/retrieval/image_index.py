@@ -59,9 +59,9 @@ class ImageIndex:
 
     Attributes:
         extractor_source: `Extractor`, or the `Path` of its preset folder,
-            which is loaded when a photograph is first searched for; the
-            `Client` of a server that extracted, or None for an index that
-            was built with one and opened again.
+            which is loaded when a photograph is first searched for; or the
+            `Client` of a server that extracted, of which a folder keeps the
+            address, a str.
         fingerprint: The descriptor space of the database.
         root: `Path` that names are relative to.
         store: `ImageStore`.
@@ -136,11 +136,11 @@ class ImageIndex:
     @cached_property
     def extractor(self):
         """The `Extractor` that queries must come from."""
-        if self.extractor_source is None:
+        if isinstance(self.extractor_source, str):
             raise ValueError(
                 "The index was built through a server and has no preset: "
-                "search with --server, or for the features that its client "
-                f"extracts. Received: an index of {self.fingerprint}"
+                "search with --server, or for the features that a client "
+                f"extracts. Received: an index from {self.extractor_source}"
             )
         if not isinstance(self.extractor_source, Path):
             return self.extractor_source

@@ -26,7 +26,8 @@ def save_index(index, folder):
         temporary.mkdir()
         index.store.save(temporary)
         index.descriptor_index.save(temporary / FAISS_FILE)
-        if isinstance(index.extractor_source, Extractor | Path):
+        server = _server(index.extractor_source)
+        if server is None:
             index.extractor.save_to_preset(temporary / PRESET_FOLDER)
         manifest = {
             "format_version": FORMAT_VERSION,
@@ -36,6 +37,7 @@ def save_index(index, folder):
             "num_images": len(index),
             "num_descriptors": len(index.descriptor_index),
             "extraction": asdict(index.extraction),
+            "server": server,
             "file_sizes": {
                 file.relative_to(temporary).as_posix(): file.stat().st_size
                 for file in sorted(temporary.rglob("*"))
@@ -48,11 +50,10 @@ def save_index(index, folder):
 def load_index(cls, folder):
     """Opens an `ImageIndex`; see `ImageIndex.load`."""
     manifest = _read_manifest(folder)
-    preset = folder / PRESET_FOLDER
     try:
         _check_files(folder, manifest["file_sizes"])
         index = cls(
-            extractor_source=preset if preset.is_dir() else None,
+            extractor_source=manifest.get("server") or folder / PRESET_FOLDER,
             fingerprint=manifest["fingerprint"],
             root=Path(manifest["root"]),
             store=ImageStore.load(folder),
@@ -68,6 +69,13 @@ def load_index(cls, folder):
             f"({error})"
         ) from error
     return index
+
+
+def _server(source):
+    """Returns the address of the server that extracted, or None."""
+    if isinstance(source, Extractor | Path):
+        return None
+    return getattr(source, "address", source)
 
 
 def _read_manifest(folder):

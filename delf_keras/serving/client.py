@@ -16,7 +16,7 @@ from delf_keras.features.graph import ExtractionOptions
 from delf_keras.features.local_features import LocalFeatures
 from delf_keras.parallel import ordered_map
 from delf_keras.serving import contract
-from delf_keras.serving.errors import TOO_LARGE, UNAVAILABLE, ServerError
+from delf_keras.serving.errors import TOO_LARGE, ServerError
 from delf_keras.serving.retrying import RetryOptions, with_retries
 
 
@@ -197,15 +197,7 @@ class Client:
         try:
             return with_retries(call, self._retries)
         except ServerError as error:
-            problem = (
-                "The server does not answer: start it with `delf-keras serve` "
-                "or TensorFlow Serving"
-                if error.code == UNAVAILABLE
-                else f"The server refuses the request with {error.code}"
-            )
-            raise ServerError(
-                error.code, f"{problem}. Received: {self.address} ({error})"
-            ) from error
+            raise error.advised(self.address) from error
 
     def _describe(self):
         """Learns what is served from the answer to a single pixel.
@@ -213,7 +205,11 @@ class Client:
         That is too small a photograph, which costs the server nothing.
         """
         image = tf.io.encode_png(np.zeros((1, 1, 3), np.uint8))
-        outputs = self.predict({"image_bytes": _strings(image.numpy())})
+        return self._description(
+            self.predict({"image_bytes": _strings(image.numpy())})
+        )
+
+    def _description(self, outputs):
         if "extractor" not in outputs:
             raise ValueError(
                 "A model that `delf-keras export` wrote is expected. "
@@ -232,8 +228,8 @@ class Client:
         except ServerError as error:
             if error.code != TOO_LARGE:
                 raise
-            return _refused(contract.TOO_LARGE, name)
-        self._check_description(outputs["extractor"][0])
+            return _refused(contract.TOO_LARGE, f"{name} ({error})")
+        self._check_description(self._description(outputs))
         status = outputs["status"][0].decode()
         if status != contract.OK:
             return _refused(status, name)
@@ -247,8 +243,7 @@ class Client:
             fingerprint=self.fingerprint,
         )
 
-    def _check_description(self, text):
-        received = contract.ExtractorDescription.from_json(text)
+    def _check_description(self, received):
         if received != self.description:
             raise ValueError(
                 "The server has come to serve another extractor: begin anew, "

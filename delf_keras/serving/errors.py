@@ -1,5 +1,7 @@
 """What goes wrong between a client and a server."""
 
+DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
+INTERNAL = "INTERNAL"
 UNAVAILABLE = "UNAVAILABLE"
 TOO_LARGE = "RESOURCE_EXHAUSTED"
 
@@ -16,3 +18,24 @@ class ServerError(OSError):
     def __init__(self, code, message):
         super().__init__(message)
         self.code = code
+
+    def advised(self, address):
+        """Returns this error with the server's address and what to do.
+
+        Args:
+            address: str.
+        """
+        advice = _ADVICE.get(
+            self.code, f"The server refuses the request with {self.code}"
+        )
+        return ServerError(self.code, f"{advice}. Received: {address} ({self})")
+
+
+_ADVICE = {
+    UNAVAILABLE: "The server does not answer: start it with `delf-keras "
+    "serve` or TensorFlow Serving",
+    DEADLINE_EXCEEDED: "The server takes longer than the deadline: have fewer "
+    "photographs under way, or a later deadline",
+    INTERNAL: "The server fails with INTERNAL, or is no TensorFlow Serving: "
+    "see its log",
+}

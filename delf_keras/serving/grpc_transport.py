@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from delf_keras.serving.errors import ServerError
+from delf_keras.serving.errors import UNAVAILABLE, ServerError
 
 _SIGNATURES = "signature_def"
 
@@ -96,4 +96,8 @@ class GrpcTransport:
         try:
             return method(request, timeout=self._deadline)
         except self._rpc_error as error:
-            raise ServerError(error.code().name, error.details()) from error
+            code = error.code().name
+            # We cancel nothing: it is a server that ends which does.
+            if code == "CANCELLED":
+                code = UNAVAILABLE
+            raise ServerError(code, error.details()) from error

@@ -4,15 +4,23 @@ import base64
 
 import numpy as np
 
-from delf_keras.serving.errors import TOO_LARGE, UNAVAILABLE, ServerError
+from delf_keras.serving.errors import (
+    DEADLINE_EXCEEDED,
+    INTERNAL,
+    TOO_LARGE,
+    UNAVAILABLE,
+    ServerError,
+)
 
 _CODES = {
     400: "INVALID_ARGUMENT",
     404: "NOT_FOUND",
     413: TOO_LARGE,
     429: TOO_LARGE,
+    # From a proxy, while the server behind it starts again.
+    502: UNAVAILABLE,
     503: UNAVAILABLE,
-    504: "DEADLINE_EXCEEDED",
+    504: DEADLINE_EXCEEDED,
 }
 
 
@@ -40,6 +48,11 @@ class RestTransport:
             self._url += f"/labels/{label}"
         self._deadline = deadline_seconds
         self._requests = requests
+        # The second is an answer that ends too early.
+        self._broken = (
+            requests.ConnectionError,
+            requests.exceptions.ChunkedEncodingError,
+        )
         self._session = requests.Session()
         adapter = requests.adapters.HTTPAdapter(
             pool_connections=1, pool_maxsize=connections
@@ -61,8 +74,15 @@ class RestTransport:
             },
             option=orjson.OPT_SERIALIZE_NUMPY,
         )
-        outputs = orjson.loads(self._call("POST", ":predict", body))["outputs"]
-        return {name: _array(value) for name, value in outputs.items()}
+        content = self._call("POST", ":predict", body)
+        try:
+            outputs = orjson.loads(content)["outputs"].items()
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise ServerError(
+                INTERNAL,
+                f"JSON of named outputs is expected. Received: {content[:80]}",
+            ) from error
+        return {name: _array(value) for name, value in outputs}
 
     def metadata(self):
         """Returns a `SignatureDefMap`; see `Client.metadata`."""
@@ -101,14 +121,14 @@ class RestTransport:
                 headers={"Content-Type": "application/json"},
             )
         except self._requests.Timeout as error:
-            raise ServerError("DEADLINE_EXCEEDED", str(error)) from error
-        except self._requests.ConnectionError as error:
+            raise ServerError(DEADLINE_EXCEEDED, str(error)) from error
+        except self._broken as error:
             raise ServerError(UNAVAILABLE, str(error)) from error
         except self._requests.RequestException as error:
             raise ServerError("INVALID_ARGUMENT", str(error)) from error
         if response.status_code != 200:
             raise ServerError(
-                _CODES.get(response.status_code, "INTERNAL"),
+                _CODES.get(response.status_code, INTERNAL),
                 _message(response),
             )
         return response.content

@@ -106,9 +106,12 @@ def test_index_and_search(
     assert not (served / "preset").exists()
     message = refused("search", f"--index={served}", f"--query={view}")
     assert "search with --server" in message
+    # It says which, with the protocol.
+    assert message.endswith(address)
     copy = tmp_path / "copy"
     ImageIndex.load(served).save(copy)
     assert search(command, copy, view, tmp_path, server) == expected
+    assert ImageIndex.load(copy).extractor_source == address
 
 
 def test_build_that_goes_on_through_a_server(

@@ -70,6 +70,13 @@ def test_loaded_index_can_be_saved(tiny_index_folder, tmp_path):
         assert (tmp_path / "again" / name).read_bytes() == expected
 
 
+def test_index_of_an_earlier_version(index_folder, tiny_index):
+    """It says nothing of a server."""
+    edit_manifest(index_folder, server=None)
+    loaded = ImageIndex.load(index_folder)
+    assert loaded.extractor.fingerprint == tiny_index.fingerprint
+
+
 def test_index_folder_can_be_moved(index_folder, photographs, tmp_path):
     moved = tmp_path / "far" / "away"
     moved.parent.mkdir()

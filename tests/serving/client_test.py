@@ -1,17 +1,10 @@
-"""The client against servers that fail in ways of the tests' choice."""
+"""The client is an extractor to whoever uses it, over both protocols."""
 
-import collections
-import concurrent.futures
-import threading
+import sys
 
-import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow_serving.apis import (
-    predict_pb2,
-    prediction_service_pb2_grpc,
-)
 
 from delf_keras.features.decoding import ImageError
 from delf_keras.serving import Client
@@ -155,148 +148,19 @@ def test_version_or_label():
         Client("localhost:1", version=1, label="stable")
 
 
+def test_missing_libraries(monkeypatch):
+    for library, address in (
+        ("grpc", "localhost:1"),
+        ("requests", "http://localhost:1"),
+    ):
+        monkeypatch.setitem(sys.modules, library, None)
+        with pytest.raises(ImportError, match=r"delf-keras\[serving\]"):
+            Client(address)
+
+
 def test_no_server():
     for address in ("127.0.0.1:1", "http://127.0.0.1:1"):
         with pytest.raises(ServerError, match="start it with") as error:
             Client(address, retries=QUICK)
         assert error.value.code == "UNAVAILABLE"
         assert address in str(error.value)
-
-
-class Faults(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """A server of `exported_base` that fails where a test says so.
-
-    Attributes:
-        codes: `grpc.StatusCode`s that the next requests fail with.
-        answers: Outputs that replace those of the model.
-        gate: Requests wait until it is set.
-        most: The most requests that were under way at once.
-    """
-
-    def __init__(self, servable):
-        self.codes = collections.deque()
-        self.answers = {}
-        self.gate = threading.Event()
-        self.gate.set()
-        self.most = 0
-        self.count = 0
-        self._servable = servable
-        self._lock = threading.Lock()
-        self._now = 0
-
-    def Predict(self, request, context):
-        with self._lock:
-            self.count += 1
-            self._now += 1
-            self.most = max(self.most, self._now)
-        try:
-            self.gate.wait(10)
-            if self.codes:
-                context.abort(self.codes.popleft(), "as the test wants")
-            return self._answer(request)
-        finally:
-            with self._lock:
-                self._now -= 1
-
-    def _answer(self, request):
-        inputs = {k: tf.make_ndarray(v) for k, v in request.inputs.items()}
-        outputs = self._servable.predict("extract", inputs) | self.answers
-        response = predict_pb2.PredictResponse()
-        for name, value in outputs.items():
-            response.outputs[name].CopyFrom(tf.make_tensor_proto(value))
-        return response
-
-
-@pytest.fixture(scope="module")
-def servable(exported_base):
-    return Servable(exported_base / "1")
-
-
-@pytest.fixture
-def faults(servable):
-    """A `Faults` with its `address`."""
-    faults = Faults(servable)
-    with concurrent.futures.ThreadPoolExecutor(32) as pool:
-        server = grpc.server(pool)
-        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-            faults, server
-        )
-        faults.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-        server.start()
-        yield faults
-        faults.gate.set()
-        server.stop(0).wait()
-
-
-def test_unavailable_for_a_while(faults, photographs):
-    with Client(faults.address, retries=QUICK) as client:
-        faults.codes.extend([grpc.StatusCode.UNAVAILABLE] * 3)
-        features = client.extract(sorted(photographs.rglob("*.jpg"))[0])
-    assert len(features) > 0
-    # The probe, three failures and the answer.
-    assert faults.count == 5
-
-
-def test_other_errors_end_the_run(faults, photographs):
-    paths = sorted(photographs.rglob("*.jpg"))
-    with Client(faults.address, retries=QUICK, concurrency=1) as client:
-        faults.codes.append(grpc.StatusCode.INTERNAL)
-        with pytest.raises(ServerError, match="INTERNAL.*as the test wants"):
-            list(client.extract_each(paths))
-    assert faults.count < 1 + len(paths)
-
-
-def test_photograph_too_large_to_send(faults, photographs):
-    paths = sorted(photographs.rglob("*.jpg"))[:3]
-    with Client(faults.address, concurrency=1) as client:
-        faults.codes.append(grpc.StatusCode.RESOURCE_EXHAUSTED)
-        results = [result for _, result in client.extract_each(paths)]
-    assert isinstance(results[0], ImageError)
-    assert "limits on bytes" in str(results[0])
-    assert len(results[1]) and len(results[2])
-
-
-def test_deadline(faults):
-    client = Client(faults.address, deadline_seconds=0.2)
-    faults.gate.clear()
-    with pytest.raises(ServerError) as error:
-        client.predict({"image_bytes": np.array([b""], object)})
-    assert error.value.code == "DEADLINE_EXCEEDED"
-    client.close()
-
-
-def test_another_extractor_is_not_mixed_in(faults, photographs):
-    """A version with other weights may take over during a run."""
-    with Client(faults.address) as client:
-        text = client.description.to_json().replace(client.fingerprint, "other")
-        faults.answers["extractor"] = np.array([text.encode()], object)
-        with pytest.raises(ValueError, match="has come to serve another"):
-            client.extract(sorted(photographs.rglob("*.jpg"))[0])
-
-
-def test_server_of_something_else(faults, monkeypatch):
-    def predict(signature, inputs):
-        return {"classes": np.zeros(1)}
-
-    monkeypatch.setattr(faults, "_servable", type("", (), {}))
-    faults._servable.predict = predict
-    with pytest.raises(ValueError, match=r"delf-keras export.*\['classes'\]"):
-        Client(faults.address)
-
-
-def test_memory_is_bounded(faults, photographs):
-    """Photographs are taken as they are needed, some at a time."""
-    path = sorted(photographs.rglob("*.jpg"))[0]
-    taken = []
-
-    def paths():
-        for number in range(100):
-            taken.append(number)
-            yield path
-
-    with Client(faults.address, concurrency=3) as client:
-        results = client.extract_each(paths())
-        next(results)
-        assert len(taken) <= 7
-        assert sum(1 for _ in results) == 99
-    assert 1 < faults.most <= 3
