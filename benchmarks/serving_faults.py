@@ -23,6 +23,7 @@ from delf_keras.serving.errors import ServerError
 from delf_keras.serving.retrying import RetryOptions
 
 CLIENTS = 4
+_LONGEST_WAIT_SECONDS = 600
 # Until the server runs again.
 _RETRIES = RetryOptions(retries=60)
 
@@ -99,7 +100,9 @@ def killed_server(server, paths, count):
         to the first of the same photograph.
     """
     paths = list(islice(cycle(paths), count))
-    under_way = threading.Barrier(1 + len(server.addresses))
+    under_way = threading.Barrier(
+        1 + len(server.addresses), timeout=_LONGEST_WAIT_SECONDS
+    )
     with ThreadPoolExecutor() as pool:
         answers = [
             pool.submit(_extract, address, paths, under_way)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 COMMAND = [sys.executable, "-m", "delf_keras.cli.main"]
 _LONGEST_START_SECONDS = 300
+_LONGEST_STOP_SECONDS = 60
 _READY = re.compile(r"gRPC (\S+:(\d+)), REST (http://\S+?:(\d+))/")
 
 
@@ -64,7 +65,7 @@ class ServerProcess:
     def stop(self):
         """Asks it to end, and returns its exit code."""
         self._process.terminate()
-        code = self._process.wait()
+        code = self._process.wait(_LONGEST_STOP_SECONDS)
         self._process.stdout.close()
         return code
 
