@@ -17,6 +17,7 @@ VERBS = (
     "dataset",
     "train",
     "fit-pca",
+    "import",
     "export",
     "serve",
     "demo",

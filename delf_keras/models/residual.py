@@ -7,24 +7,35 @@ import keras
 
 @dataclass(frozen=True)
 class Layout:
-    """What differs between the two published families of ResNet weights."""
+    """What differs between the published families of ResNet weights.
+
+    Attributes:
+        use_bias: Whether convolutions have biases beside their batch norms.
+        epsilon: Of the batch norms.
+        stem_padding: "symmetric", a margin alike on all sides, or "same", one
+            that depends on the parity of the image's sides.
+        pool_padding: These, or "none".
+    """
 
     use_bias: bool
     epsilon: float
+    stem_padding: str
     pool_padding: str
 
 
 LAYOUTS = {
     # keras.applications: the first 1x1 convolution of a block strides.
-    "first": Layout(use_bias=True, epsilon=1.001e-5, pool_padding="valid"),
+    "first": Layout(True, 1.001e-5, "symmetric", "symmetric"),
     # TF-slim: the 3x3 convolution of a block's last unit strides.
     # TensorFlow 1 raises an epsilon of 1e-5 to the smallest that cuDNN takes.
-    "last": Layout(use_bias=False, epsilon=1.001e-5, pool_padding="same"),
+    "last": Layout(False, 1.001e-5, "symmetric", "same"),
+    # Keras in tensorflow/models: strides as "first".
+    "tf2": Layout(True, 1e-3, "same", "none"),
 }
 
 
 class ConvBatchNorm(keras.layers.Layer):
-    """A convolution, padded alike on all sides, and its batch norm.
+    """A convolution and its batch norm.
 
     Args:
         filters: int. Output channels.
@@ -34,15 +45,24 @@ class ConvBatchNorm(keras.layers.Layer):
         batch_norm: bool. Without it the convolution has a bias, into which
             a batch norm can be folded.
         relu: bool. Whether a ReLU follows.
+        padding: "symmetric" or "same", see `Layout`.
     """
 
     def __init__(
-        self, filters, kernel_size, strides, layout, batch_norm, relu, **kwargs
+        self,
+        filters,
+        kernel_size,
+        strides,
+        layout,
+        batch_norm,
+        relu,
+        padding="symmetric",
+        **kwargs,
     ):
         super().__init__(**kwargs)
         policy = self.dtype_policy
         # Keras' "same" pads a strided convolution by the parity of its input.
-        explicit = strides > 1 and kernel_size > 1
+        explicit = strides > 1 and kernel_size > 1 and padding == "symmetric"
         self.pad = (
             keras.layers.ZeroPadding2D(kernel_size // 2, dtype=policy)
             if explicit
@@ -85,7 +105,7 @@ class Bottleneck(keras.layers.Layer):
         filters: int. Channels of the first two convolutions; the last has
             four times as many.
         strides: int. Subsampling of the unit.
-        stride_placement: "first" or "last", see `ResNet`.
+        stride_placement: "first", "last" or "tf2", see `ResNet`.
         projection: bool. Whether the shortcut is a 1x1 convolution (where the
             number of channels changes) or the input itself.
         batch_norm: bool. See `ConvBatchNorm`.
@@ -115,7 +135,7 @@ class Bottleneck(keras.layers.Layer):
                 name=f"{self.name}_{index}",
             )
 
-        first = strides if stride_placement == "first" else 1
+        first = strides if stride_placement != "last" else 1
         middle = strides if stride_placement == "last" else 1
         self.residual = [
             convolution(1, filters, 1, first, relu=True),

@@ -1,4 +1,4 @@
-"""ResNet backbones in the two layouts that DELF weights come in."""
+"""ResNet backbones in the layouts that DELF weights come in."""
 
 import keras
 
@@ -24,15 +24,16 @@ class ResNet(keras.Model):
         stride_placement: "first" for the layout of keras.applications (a
             block strides in its first 1x1 convolution), "last" for that of
             TF-slim, the one of Google's DELF (a block strides in the 3x3
-            convolution of its last unit, whose shortcut is max-pooled).
+            convolution of its last unit, whose shortcut is max-pooled), "tf2"
+            for Keras in tensorflow/models ("first", with other padding).
         output_block: 3 or 4. The block whose feature map is returned.
         output_stride: Pixels of the image per cell of the feature map: 16 or
             32 for block 3, 32 for block 4.
         batch_norm: bool. Without it, convolutions have biases into which
             `fold_batch_norm` has put the batch norms.
-        pool_padding: "valid" or "same". How the max-pooling pads: alike on
-            all sides, or by the parity of its input. Defaults to that of the
-            layout, "same" for "last"; Google's exports pad alike.
+        pool_padding: "symmetric", "same" (by the parity of its input) or
+            "none": how the max-pooling pads. Defaults to that of the layout,
+            "same" for "last"; Google's exports of it are symmetric.
 
     Input shape:
         `[batch, height, width, 3]`, any height and width, scaled as the
@@ -70,15 +71,26 @@ class ResNet(keras.Model):
         self.pool_padding = pool_padding or layout.pool_padding
         policy = self.dtype_policy
         self.stem = ConvBatchNorm(
-            width, 7, 2, layout, batch_norm, True, dtype=policy, name="conv1"
+            width,
+            7,
+            2,
+            layout,
+            batch_norm,
+            relu=True,
+            padding=layout.stem_padding,
+            dtype=policy,
+            name="conv1",
         )
         self.pool_pad = (
             keras.layers.ZeroPadding2D(1, dtype=policy)
-            if self.pool_padding == "valid"
+            if self.pool_padding == "symmetric"
             else None
         )
         self.pool = keras.layers.MaxPooling2D(
-            3, 2, self.pool_padding, dtype=policy
+            3,
+            2,
+            "same" if self.pool_padding == "same" else "valid",
+            dtype=policy,
         )
         self.units = [
             unit
@@ -102,7 +114,7 @@ class ResNet(keras.Model):
 
     def _block_strides(self):
         """Returns the stride of each block up to the output."""
-        if self.stride_placement == "first":
+        if self.stride_placement != "last":
             return (1, 2, 2, 2)[: self.output_block]
         if self.output_block == 3 and self.output_stride == 16:
             return (2, 2, 1)
@@ -119,7 +131,7 @@ class ResNet(keras.Model):
             list of `Bottleneck`, not built and no part of this model.
         """
         count = UNITS[self.depth][block - 1]
-        striding = 0 if self.stride_placement == "first" else count - 1
+        striding = count - 1 if self.stride_placement == "last" else 0
         return [
             Bottleneck(
                 self.width * 2 ** (block - 1),
@@ -151,10 +163,16 @@ class ResNet(keras.Model):
     def compute_output_shape(self, input_shape):
         batch, *sides, _ = input_shape
         rows_columns = (
-            side if side is None else -(-side // self.output_stride)
-            for side in sides
+            side if side is None else self._cells(side) for side in sides
         )
         return (batch, *rows_columns, self.channels)
+
+    def _cells(self, side):
+        """Returns how many cells a side of the image has."""
+        if self.pool_padding != "none":
+            return -(-side // self.output_stride)
+        pooled = (-(-side // 2) - 1) // 2
+        return -(-pooled // (self.output_stride // 4))
 
     def convolutions(self):
         """Returns every `ConvBatchNorm`, from the image on."""

@@ -158,7 +158,7 @@ def reference_last(weights, images, units, output_stride, pool_padding):
     ("depth", "units", "output_stride"), [(26, 2, 16), (26, 2, 32), (14, 1, 16)]
 )
 @pytest.mark.parametrize("size", [(70, 97), (63, 64)])
-@pytest.mark.parametrize("pool_padding", ["same", "valid"])
+@pytest.mark.parametrize("pool_padding", ["same", "symmetric"])
 def test_last_layout_equals_plain_operations(
     make_resnet, depth, units, output_stride, size, pool_padding
 ):
@@ -221,7 +221,7 @@ def test_config():
         "output_block": 4,
         "output_stride": 32,
         "batch_norm": False,
-        "pool_padding": "valid",
+        "pool_padding": "symmetric",
     }
     config = ResNet(**options, name="backbone", dtype="bfloat16").get_config()
     copy = ResNet.from_config(config)

@@ -1,0 +1,1 @@
+"""Weights from elsewhere, turned into presets."""
