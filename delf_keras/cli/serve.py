@@ -27,24 +27,25 @@ def define_flags(flags):
         absl_flags.DEFINE_string(name, default, text, flag_values=flags)
     absl_flags.mark_flag_as_required("model", flag_values=flags)
     integers = {
-        "grpc_port": (8500, "gRPC port, 0 for any that is free.", 0),
-        "rest_port": (8501, "REST port, 0 for any that is free.", 0),
+        "grpc_port": (8500, "gRPC port, 0 for any that is free.", 0, 65535),
+        "rest_port": (8501, "REST port, 0 for any that is free.", 0, 65535),
         "max_batch_size": (4, "Photographs of requests answered together.", 1),
         "threads": (2, "Batches that run at a time.", 1),
         "max_queued": (256, "Requests that wait; more are refused.", 1),
-        "max_message_mb": (64, "Largest request in megabytes.", 1),
+        # A message of gRPC has less than 2 GB.
+        "max_message_mb": (64, "Largest request in megabytes.", 1, 2047),
     }
-    for name, (default, text, lowest) in integers.items():
+    for name, (default, text, *bounds) in integers.items():
         absl_flags.DEFINE_integer(
-            name, default, text, lowest, flag_values=flags
+            name, default, text, *bounds, flag_values=flags
         )
     floats = {
-        "batch_timeout_ms": (0.0, "Milliseconds a batch waits for more."),
-        "poll_seconds": (1.0, "Seconds between looks for new versions."),
-        "grace_seconds": (30.0, "Seconds that a stop waits for answers."),
+        "batch_timeout_ms": (0.0, "Milliseconds a batch waits for more.", 0.0),
+        "poll_seconds": (1.0, "Seconds between looks for new versions.", 0.1),
+        "grace_seconds": (30.0, "Seconds that a stop waits for answers.", 0.0),
     }
-    for name, (default, text) in floats.items():
-        absl_flags.DEFINE_float(name, default, text, 0.0, flag_values=flags)
+    for name, (default, text, lowest) in floats.items():
+        absl_flags.DEFINE_float(name, default, text, lowest, flag_values=flags)
     absl_flags.DEFINE_list(
         "versions",
         [],
@@ -65,11 +66,12 @@ def run(flags, args):
 
     if args:
         raise ValueError(f"serve takes no arguments. Received: {args}")
+    options = _options(flags)
     logging.getLogger("delf_keras.serving").setLevel(logging.INFO)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    with EmbeddedServer(flags.model, _options(flags)) as server:
+    with EmbeddedServer(flags.model, options) as server:
         print(
             f"Serving {flags.model_name}, versions "
             f"{server.versions.available()}: gRPC {server.grpc_address}, REST "

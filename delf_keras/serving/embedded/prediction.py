@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 import grpc
+import tensorflow as tf
 
 from delf_keras.serving.contract import SERVING_DEFAULT
 from delf_keras.serving.embedded.errors import RequestError
@@ -78,7 +79,7 @@ class Predictor:
                 inputs = read_inputs(known)
                 servable.check_inputs(signature, inputs)
                 key = _batch_key(version, signature, known, inputs)
-            except (ValueError, TypeError) as error:
+            except (ValueError, TypeError, RecursionError) as error:
                 raise RequestError(
                     grpc.StatusCode.INVALID_ARGUMENT, str(error)
                 ) from error
@@ -93,6 +94,10 @@ class Predictor:
             except ValueError as error:
                 raise RequestError(
                     grpc.StatusCode.INVALID_ARGUMENT, str(error)
+                ) from error
+            except tf.errors.OpError as error:
+                raise RequestError(
+                    grpc.StatusCode.INTERNAL, error.message
                 ) from error
         return version, known, outputs
 

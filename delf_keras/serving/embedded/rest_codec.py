@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import reprlib
 
 import numpy as np
 import orjson
@@ -119,14 +120,15 @@ def _array(name, value, dtype):
         return np.array(_decoded(value), object)
     try:
         array = np.asarray(value)
-        converted = array.astype(dtype.as_numpy_dtype)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise ValueError(f"Input {name} is {dtype.name}: {error}") from error
-    whole = np.issubdtype(converted.dtype, np.integer)
-    if whole and not np.array_equal(converted, array):
-        raise ValueError(
-            f"Input {name} is {dtype.name}. Received: {_shown(value)}"
-        )
+        # NumPy would make numbers of texts, truths and nothing too.
+        if array.dtype.kind not in ("b" if dtype.is_bool else "iuf"):
+            raise ValueError(f"Received: {_shown(value)}")
+        with np.errstate(over="raise", invalid="raise"):
+            converted = array.astype(dtype.as_numpy_dtype)
+        if dtype.is_integer and not np.array_equal(converted, array):
+            raise ValueError(f"Received: {_shown(value)}")
+    except (ValueError, ArithmeticError) as error:
+        raise ValueError(f"Input {name} is {dtype.name}. {error}") from error
     return converted
 
 
@@ -160,6 +162,6 @@ def _texts(value, encoded):
 
 
 def _shown(value):
-    """Returns the beginning of a value."""
-    text = repr(value)
+    """Returns the beginning of a value, however long or deep it is."""
+    text = reprlib.repr(value)
     return text if len(text) <= 100 else f"{text[:100]}..."

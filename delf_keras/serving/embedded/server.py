@@ -139,7 +139,9 @@ class EmbeddedServer:
     def _run(self):
         try:
             asyncio.run(self._serve())
-        except OSError as error:
+        except Exception as error:
+            if self._started.is_set():
+                raise
             self._failure = error
         finally:
             self._started.set()
@@ -199,7 +201,7 @@ class _UvicornServer(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 lifespan="off",
-                timeout_graceful_shutdown=round(options.grace_seconds),
+                timeout_graceful_shutdown=options.grace_seconds,
             )
         )
 
@@ -213,6 +215,8 @@ def _listening_socket(host, port):
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        # From now on clients are not refused, but wait.
+        listener.listen()
     except OSError as error:
         listener.close()
         raise OSError(

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from delf_keras.serving.embedded.server import EmbeddedServer, ServerOptions
+from delf_keras.serving.embedded.versions import VersionPolicy
 from delf_keras.serving.servable import Servable
 
 
@@ -95,11 +96,31 @@ def serve():
         yield serve
 
 
+@pytest.fixture(scope="session")
+def toy_server(publish, tmp_path_factory):
+    """A server of versions 1 and 2, of which 1 is `stable`.
+
+    It takes messages of 100,000 bytes.
+    """
+    base = tmp_path_factory.mktemp("served") / "toy"
+    publish(base, 1)
+    publish(base, 2)
+    options = ServerOptions(
+        model_name="toy",
+        grpc_port=0,
+        rest_port=0,
+        policy=VersionPolicy((1, 2), {"stable": 1}),
+        max_message_bytes=100_000,
+    )
+    with EmbeddedServer(base, options) as server:
+        yield server
+
+
 class Gate:
     """Holds requests up before they run, once it is closed.
 
     Attributes:
-        calls: Inputs of the requests that came to it since.
+        calls: Inputs of the calls that came to it.
     """
 
     def __init__(self):
@@ -114,9 +135,8 @@ class Gate:
         self._opened.set()
 
     def pass_through(self, inputs):
-        if not self._opened.is_set():
-            self.calls.append(inputs)
-            assert self._opened.wait(60)
+        self.calls.append(inputs)
+        assert self._opened.wait(60)
 
 
 @pytest.fixture
@@ -132,3 +152,14 @@ def gate(monkeypatch):
     monkeypatch.setattr(Servable, "predict", wait_and_predict)
     yield gate
     gate.open()
+
+
+@pytest.fixture(scope="session")
+def waiting():
+    """A function of a server to how many requests wait in its queue."""
+
+    def waiting(server):
+        queue = server._batcher._queue
+        return sum(not request.future.cancelled() for request in queue)
+
+    return waiting

@@ -1,0 +1,239 @@
+"""The REST paths of a server of a toy model."""
+
+import base64
+import json
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+from delf_keras.serving.embedded.batching import BatchingOptions
+
+ROWS = {"instances": [[1, 2], [3, 4]]}
+# That of `toy_server`, in bytes.
+LIMIT = 100_000
+SECONDS = 30
+
+
+@pytest.fixture
+def call():
+    """A function that sends a request to a path of a server's model."""
+    with requests.Session() as session:
+
+        def call(server, method, path="", body=None, model="toy"):
+            url = f"http://{server.rest_address}/v1/models/{model}{path}"
+            if isinstance(body, dict):
+                body = json.dumps(body)
+            return session.request(method, url, data=body, timeout=SECONDS)
+
+        yield call
+
+
+@pytest.fixture
+def predict(toy_server, call):
+    """A function of a request to the JSON of its answer."""
+
+    def predict(body, path=""):
+        response = call(toy_server, "POST", f"{path}:predict", body)
+        assert response.status_code == 200, response.text
+        assert response.headers["content-type"] == "application/json"
+        return response.json()
+
+    return predict
+
+
+@pytest.fixture
+def refused(toy_server, call):
+    """A function of a request that must fail, to its status and message."""
+
+    def refused(method, path="", body=None, model="toy"):
+        response = call(toy_server, method, path, body, model)
+        assert response.headers["content-type"] == "application/json"
+        return response.status_code, response.json()["error"]
+
+    return refused
+
+
+def test_predict_rows(predict):
+    assert predict(ROWS) == {
+        "predictions": [
+            {"y": [2, 4], "version": 2},
+            {"y": [6, 8], "version": 2},
+        ]
+    }
+
+
+def test_predict_columns(predict):
+    assert predict({"inputs": {"x": [[1, 2]]}}) == {
+        "outputs": {"y": [[2, 4]], "version": [2]}
+    }
+
+
+def test_bytes(predict):
+    contents = b"\xff\xd8\0"
+    b64 = {"b64": base64.b64encode(contents).decode()}
+    request = {"signature_name": "echo", "instances": [{"text": b64}]}
+    assert predict(request) == {"predictions": [b64]}
+
+
+def test_signature_without_rows(predict):
+    request = {"signature_name": "scalar", "inputs": 3}
+    assert predict(request) == {"outputs": 6}
+
+
+@pytest.mark.parametrize(
+    ("path", "version"),
+    [("/versions/1", 1), ("/versions/2", 2), ("/labels/stable", 1)],
+)
+def test_choice_of_a_version(predict, path, version):
+    answer = predict({"inputs": [[1, 2]]}, path)
+    assert answer["outputs"]["version"] == [version]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("no JSON", "JSON is expected"),
+        ({}, "either"),
+        ({"inputs": [1, 2]}, r"shape=(2,)"),
+        ({"inputs": [["a", "b"]]}, "x is float32"),
+        ({"inputs": {"z": [[1, 2]]}}, "inputs of serving_default are ['x']"),
+        (ROWS | {"signature_name": "none"}, "Received: 'none'"),
+        (ROWS | {"signature_name": ["echo"]}, "unhashable"),
+        (
+            {"signature_name": "divide", "instances": [1]},
+            "['dividend', 'divisor']",
+        ),
+        (
+            {
+                "signature_name": "divide",
+                "instances": [{"dividend": 1, "divisor": 0}],
+            },
+            "by 0",
+        ),
+        (
+            '{"signature_name": "echo", "inputs": '
+            + "[" * 900
+            + "]" * 900
+            + "}",
+            "",
+        ),
+    ],
+)
+def test_wrong_requests(refused, body, message):
+    status, error = refused("POST", ":predict", body)
+    assert status == 400 and message in error
+
+
+def test_no_such_model(refused):
+    for model, path in (
+        ("delf", ""),
+        ("toy", "/versions/3"),
+        ("toy", "/labels/canary"),
+    ):
+        assert refused("POST", f"{path}:predict", ROWS, model)[0] == 404
+        assert refused("GET", path, model=model)[0] == 404
+        assert refused("GET", f"{path}/metadata", model=model)[0] == 404
+
+
+def test_no_such_path(refused):
+    assert refused("GET", "/versions/first") == (
+        404,
+        "Not Found: /v1/models/toy/versions/first",
+    )
+    assert refused("POST", ":classify", ROWS)[0] in (404, 405)
+    assert refused("POST", "", ROWS)[0] == 405
+
+
+def test_status(toy_server, call):
+    def entry(version):
+        return {
+            "version": str(version),
+            "state": "AVAILABLE",
+            "status": {"error_code": "OK", "error_message": ""},
+        }
+
+    for path, versions in (
+        ("", (2, 1)),
+        ("/versions/2", (2,)),
+        ("/labels/stable", (1,)),
+    ):
+        assert call(toy_server, "GET", path).json() == {
+            "model_version_status": [entry(version) for version in versions]
+        }
+
+
+def test_metadata(toy_server, call):
+    for path, version in (("", "2"), ("/labels/stable", "1")):
+        answer = call(toy_server, "GET", f"{path}/metadata").json()
+        spec = answer["model_spec"]
+        assert (spec["name"], spec["version"]) == ("toy", version)
+        signatures = answer["metadata"]["signature_def"]["signature_def"]
+        assert set(signatures) == {
+            "serving_default",
+            "echo",
+            "divide",
+            "scalar",
+        }
+        text = signatures["echo"]["inputs"]["text"]
+        assert text["dtype"] == "DT_STRING"
+        assert text["tensor_shape"]["dim"] == [{"size": "-1", "name": ""}]
+
+
+@pytest.mark.parametrize("size", [LIMIT + 1, 100 * LIMIT])
+def test_large_request(toy_server, call, predict, size):
+    """It is refused however it is sent, and the server goes on."""
+    body = b" " * size
+    parts = (body[start : start + 9999] for start in range(0, size, 9999))
+    for content in (body, parts):
+        response = call(toy_server, "POST", ":predict", content)
+        assert response.status_code == 413
+        assert response.json() == {
+            "error": f"A request has at most {LIMIT} bytes"
+        }
+    padded = json.dumps(ROWS).ljust(LIMIT)
+    assert len(predict(padded)["predictions"]) == 2
+
+
+def test_requests_of_clients_that_are_gone(
+    base, serve, call, gate, until, waiting
+):
+    """They are not run, whether they were sent whole or in part."""
+    server = serve(base, batching=BatchingOptions(threads=1, max_batch_size=1))
+    host, port = server.rest_address.split(":")
+    body = json.dumps({"inputs": [[1, 2]]}).encode()
+    head = (
+        b"POST /v1/models/toy:predict HTTP/1.1\r\nHost: localhost\r\n"
+        b"Content-Length: %d\r\n\r\n" % len(body)
+    )
+    gate.close()
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(call, server, "POST", ":predict", ROWS)
+        until(lambda: gate.calls)
+        for sent in (head + body, head + body[:5], head[:20]):
+            with socket.create_connection((host, int(port))) as client:
+                client.sendall(sent)
+                if sent.endswith(body):
+                    until(lambda: waiting(server) == 1)
+        until(lambda: waiting(server) == 0)
+        gate.open()
+        assert running.result(SECONDS).status_code == 200
+    assert call(server, "POST", ":predict", ROWS).status_code == 200
+    assert len(gate.calls) == 2
+
+
+def test_full_queue(base, serve, call, gate, until, waiting):
+    batching = BatchingOptions(threads=1, max_batch_size=1, max_queued=1)
+    server = serve(base, batching=batching)
+    gate.close()
+    with ThreadPoolExecutor() as pool:
+        taken = [pool.submit(call, server, "POST", ":predict", ROWS)]
+        until(lambda: gate.calls)
+        taken.append(pool.submit(call, server, "POST", ":predict", ROWS))
+        until(lambda: waiting(server) == 1)
+        refused = call(server, "POST", ":predict", ROWS)
+        gate.open()
+        assert [f.result(SECONDS).status_code for f in taken] == [200, 200]
+    assert refused.status_code == 503
+    assert refused.json() == {"error": "1 requests wait already"}
