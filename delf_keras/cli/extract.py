@@ -9,7 +9,8 @@ Photographs whose features are there already are left alone, so that an
 interrupted run goes on where it was; --overwrite extracts them again. They
 are kept whatever preset made them: give another preset another --output.
 --server=host:port in place of --preset extracts through a server that
-`delf-keras serve` or TensorFlow Serving runs.
+`delf-keras serve` or TensorFlow Serving runs, --tfhub=URL with Google's DELF
+of TF-Hub.
 """
 
 import contextlib

@@ -20,6 +20,14 @@ _FIXED_BY_EXPORT = (
     "pca",
     "batch_size",
 )
+# And with --tfhub, what a module does not take.
+_FIXED_IN_MODULE = (
+    "weights",
+    "iou_threshold",
+    "precision",
+    "pca",
+    "batch_size",
+)
 
 
 def define_extraction_flags(flags, default_preset=None, server=False):
@@ -28,7 +36,8 @@ def define_extraction_flags(flags, default_preset=None, server=False):
     Args:
         flags: `absl.flags.FlagValues`.
         default_preset: str or None. None makes `--preset` required.
-        server: bool. Whether `--server` may take the place of `--preset`.
+        server: bool. Whether `--server` or `--tfhub` may take the place of
+            `--preset`.
     """
     strings = {
         "preset": (default_preset, "Name, folder or URL of a preset."),
@@ -37,13 +46,11 @@ def define_extraction_flags(flags, default_preset=None, server=False):
     for name, (default, text) in strings.items():
         absl_flags.DEFINE_string(name, default, text, flag_values=flags)
     if server:
-        define_server_flag(flags)
+        define_other_sources(flags)
         absl_flags.register_multi_flags_validator(
-            ["preset", "server"],
-            lambda given: (
-                (given["preset"] is None) != (given["server"] is None)
-            ),
-            "either --preset or --server is expected",
+            ["preset", "server", "tfhub"],
+            lambda given: [*given.values()].count(None) == 2,
+            "one of --preset, --server and --tfhub is expected",
             flag_values=flags,
         )
     elif default_preset is None:
@@ -97,14 +104,15 @@ def define_extraction_flags(flags, default_preset=None, server=False):
     )
 
 
-def define_server_flag(flags):
-    """Defines `--server`."""
-    absl_flags.DEFINE_string(
-        "server",
-        None,
-        "Server that extracts: host:port for gRPC, http://host:port for REST.",
-        flag_values=flags,
-    )
+def define_other_sources(flags):
+    """Defines `--server` and `--tfhub`."""
+    texts = {
+        "server": "Server that extracts: host:port for gRPC, http://host:port "
+        "for REST.",
+        "tfhub": "TF-Hub module of DELF that extracts: URL or folder.",
+    }
+    for name, text in texts.items():
+        absl_flags.DEFINE_string(name, None, text, flag_values=flags)
 
 
 def define_batch_flag(flags):
@@ -147,12 +155,13 @@ def make_extractor(flags, **overrides):
         **overrides: Further arguments of `Extractor.from_preset`.
 
     Returns:
-        `Extractor`, or the `Client` of a server that stands in for one.
+        `Extractor`, or what stands in for one: the `Client` of a server, or
+        a `TfHubExtractor`.
     """
-    if "server" in flags and flags.server is not None:
-        return _make_client(flags)
     from delf_keras.features.extractor import Extractor
 
+    if "server" in flags and flags.server is not None:
+        return _make_client(flags)
     options = {
         "weights": flags.weights,
         "max_features": flags.max_features,
@@ -164,19 +173,37 @@ def make_extractor(flags, **overrides):
     }
     if flags.scales:
         options["scales"] = [float(scale) for scale in flags.scales]
+    if "tfhub" in flags and flags.tfhub is not None:
+        return _open_module(flags, options)
     return Extractor.from_preset(flags.preset, **options)
 
 
 def _make_client(flags):
     from delf_keras.serving.client import Client
 
-    for name in _FIXED_BY_EXPORT:
+    _refuse(flags, _FIXED_BY_EXPORT, "the model was exported", "server")
+    return Client(flags.server)
+
+
+def _open_module(flags, options):
+    from delf_keras.features.extractor import Extractor
+
+    _refuse(flags, _FIXED_IN_MODULE, "the module was made", "tfhub")
+    names = ("max_features", "max_image_size", "scales", "score_threshold")
+    given = {
+        name: options[name] for name in names if options.get(name) is not None
+    }
+    return Extractor.from_tfhub(flags.tfhub, **given)
+
+
+def _refuse(flags, names, event, source):
+    """Refuses flags that a source of features has fixed itself."""
+    for name in names:
         if name in flags and flags[name].present:
             raise ValueError(
-                f"--{name} was fixed when the model was exported, and cannot "
-                f"be given with --server. Received: {flags[name].value}"
+                f"--{name} was fixed when {event}, and cannot be given with "
+                f"--{source}. Received: {flags[name].value}"
             )
-    return Client(flags.server)
 
 
 def usable(results):

@@ -8,7 +8,8 @@ the preset has no PCA, one is fitted on the photographs. An interrupted build
 goes on where it was when the same command is given again. The paper's index
 is --factory=paper, exact search --factory=exact; any faiss factory string
 will do. --server=host:port in place of --preset extracts through a server that
-`delf-keras serve` or TensorFlow Serving runs.
+`delf-keras serve` or TensorFlow Serving runs, --tfhub=URL with Google's DELF
+of TF-Hub.
 """
 
 import shutil

@@ -5,7 +5,7 @@
 
 Prints the ranked photographs; --json also writes them to a file, with the
 transform and the inlier matches, and --picture draws them. --server=host:port
-has a server extract the query.
+has a server extract the query, --tfhub=URL a TF-Hub module.
 """
 
 import json
@@ -14,7 +14,7 @@ from pathlib import Path
 from absl import flags as absl_flags
 
 from delf_keras.atomic import atomic_path
-from delf_keras.cli.extraction_flags import define_server_flag
+from delf_keras.cli.extraction_flags import define_other_sources
 
 _OPTIONS = ("neighbors", "candidates", "model")
 
@@ -30,7 +30,7 @@ def define_flags(flags):
     for name, text in strings.items():
         absl_flags.DEFINE_string(name, None, text, flag_values=flags)
     absl_flags.mark_flags_as_required(["index", "query"], flag_values=flags)
-    define_server_flag(flags)
+    define_other_sources(flags)
     absl_flags.DEFINE_integer(
         "top", 10, "Photographs to return at most.", 1, flag_values=flags
     )
@@ -69,7 +69,9 @@ def run(flags, args):
     given = {
         name: flags[name].value for name in _OPTIONS if flags[name].present
     }
-    results = index.search(_query(flags), flags.top, SearchOptions(**given))
+    results = index.search(
+        _query(flags, index.extraction), flags.top, SearchOptions(**given)
+    )
     print("rank      score  inliers  photograph")
     for rank, result in enumerate(results, start=1):
         print(
@@ -83,14 +85,24 @@ def run(flags, args):
     return 0
 
 
-def _query(flags):
-    """Returns the query, or its features where a server extracts them."""
-    if flags.server is None:
-        return flags.query
-    from delf_keras.serving.client import Client
+def _query(flags, extraction):
+    """Returns the query, or its features where another source has them."""
+    if flags.server is not None and flags.tfhub is not None:
+        raise ValueError(
+            "Either --server or --tfhub extracts the query. "
+            f"Received: {flags.server} and {flags.tfhub}"
+        )
+    if flags.server is not None:
+        from delf_keras.serving.client import Client
 
-    with Client(flags.server) as client:
-        return client.extract(flags.query)
+        with Client(flags.server) as client:
+            return client.extract(flags.query)
+    if flags.tfhub is not None:
+        from delf_keras.features.extractor import Extractor
+
+        module = Extractor.from_tfhub(flags.tfhub, **vars(extraction))
+        return module.extract(flags.query)
+    return flags.query
 
 
 def _write_json(path, query, results):

@@ -7,11 +7,11 @@ import numpy as np
 import tensorflow as tf
 
 from delf_keras.convert.datum import read_datum
-from delf_keras.convert.hub import find_module
 from delf_keras.convert.slim import convert_slim, is_slim
 from delf_keras.convert.sources import open_source
 from delf_keras.convert.tf2 import convert_tf2, is_tf2
 from delf_keras.features.pca import Pca
+from delf_keras.features.tfhub import find_module
 from delf_keras.models import presets
 from delf_keras.models.delf import Delf
 from delf_keras.models.weights import check_finite, model_fingerprint

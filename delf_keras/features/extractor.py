@@ -2,32 +2,22 @@
 
 import hashlib
 import itertools
-import logging
-import os
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
 import numpy as np
 
-from delf_keras.features.decoding import (
-    MIN_SIDE,
-    ImageError,
-    check_image,
-    read_image,
-)
+from delf_keras.features.decoding import ImageError
+from delf_keras.features.feature_source import FeatureSource
 from delf_keras.features.graph import ExtractionOptions, extraction_graph
 from delf_keras.features.local_features import LocalFeatures
 from delf_keras.features.pca import load_pca
 from delf_keras.models import presets
 from delf_keras.models.weights import model_fingerprint
-from delf_keras.parallel import ordered_map
-
-logger = logging.getLogger(__name__)
 
 _SOURCE = ("origin", "licence", "paper", "training")
 
 
-class Extractor:
+class Extractor(FeatureSource):
     """Extracts local features of photographs with a `Delf` model.
 
     Args:
@@ -60,11 +50,6 @@ class Extractor:
         if pca is not None:
             _check_pca(pca, self.model_fingerprint)
         self.fingerprint = descriptor_fingerprint(self.model_fingerprint, pca)
-
-    @property
-    def cache_key(self):
-        """Identifies all that the features of a photograph depend on."""
-        return cache_key(self.fingerprint, self.options)
 
     @property
     def has_pca(self):
@@ -108,6 +93,21 @@ class Extractor:
             {key: found.info[key] for key in _SOURCE if key in found.info},
         )
 
+    @classmethod
+    def from_tfhub(cls, handle, **options):
+        """Opens Google's DELF of TF-Hub, to be used as it is.
+
+        Args:
+            handle: str. The URL of the module, or a local folder of it.
+            **options: See `delf_keras.features.tfhub.TfHubExtractor`.
+
+        Returns:
+            `TfHubExtractor`, which stands in for an `Extractor`.
+        """
+        from delf_keras.features.tfhub import TfHubExtractor
+
+        return TfHubExtractor(handle, **options)
+
     def save_to_preset(self, folder, description="", half=False):
         """Writes the model, its PCA and its score threshold as a preset.
 
@@ -132,30 +132,6 @@ class Extractor:
         """Returns this extractor with another PCA, or with None."""
         return Extractor(self.model, pca, self.options, self.source)
 
-    def extract(self, photographs, batch_size=1):
-        """Extracts the local features of one photograph or several.
-
-        Args:
-            photographs: A path, or a uint8 array `[height, width, 3]`, RGB,
-                or a list of these, of any sizes.
-            batch_size: int. Photographs of one size that run together.
-
-        Returns:
-            `LocalFeatures`, or a list of them in the same order.
-
-        Raises:
-            ImageError: if a photograph cannot be used.
-        """
-        if isinstance(photographs, (str, os.PathLike, np.ndarray)):
-            return self.extract([photographs])[0]
-        results = [
-            result for _, result in self.extract_each(photographs, batch_size)
-        ]
-        for result in results:
-            if isinstance(result, ImageError):
-                raise result
-        return results
-
     def extract_each(self, photographs, batch_size=1):
         """Extracts features one photograph after the other, skipping none.
 
@@ -178,41 +154,8 @@ class Extractor:
                 for i, result in zip(batch, features, strict=True):
                     results[i] = result
             for (photograph, _), result in zip(window, results, strict=True):
-                warn_if_empty(photograph, result, self.options)
+                self._warn_if_empty(photograph, result)
                 yield photograph, result
-
-    def _decode_ahead(self, photographs, ahead):
-        """Yields pairs of a photograph and its pixels or `ImageError`."""
-        with ThreadPoolExecutor() as pool:
-            yield from ordered_map(
-                pool,
-                lambda photograph: (photograph, self._load(photograph)),
-                photographs,
-                ahead,
-            )
-
-    def _load(self, photograph):
-        """Returns the pixels of a photograph, or the `ImageError`."""
-        try:
-            if isinstance(photograph, np.ndarray):
-                check_image(photograph)
-                image, name = photograph, "array"
-            else:
-                image, name = read_image(photograph), photograph
-            self._check_fitted_size(image, name)
-        except ImageError as error:
-            return error
-        return image
-
-    def _check_fitted_size(self, image, name):
-        longer, shorter = max(image.shape[:2]), min(image.shape[:2])
-        limit = self.options.max_image_size
-        if limit and shorter * min(limit / longer, 1) < MIN_SIDE:
-            raise ImageError(
-                f"A photograph has at least {MIN_SIDE} pixels on each side "
-                f"when its longer side is shrunk to {limit}. Received: {name} "
-                f"with {image.shape[1]}x{image.shape[0]} pixels"
-            )
 
     def _extract_batch(self, images):
         """Returns the `LocalFeatures` of images of one size."""
@@ -231,24 +174,6 @@ class Extractor:
             )
             for row, count in enumerate(outputs["num_features"])
         ]
-
-
-def warn_if_empty(photograph, result, options):
-    """Logs that a photograph has no feature, where it has none.
-
-    Args:
-        photograph: A path or an array.
-        result: Its `LocalFeatures` or `ImageError`.
-        options: `ExtractionOptions`.
-    """
-    if isinstance(result, LocalFeatures) and not len(result):
-        name = "array" if isinstance(photograph, np.ndarray) else photograph
-        logger.warning(
-            "%s has no feature with an attention score of at least %g: "
-            "lower the score threshold.",
-            name,
-            options.score_threshold,
-        )
 
 
 def _batches_of_one_size(images, batch_size):
@@ -271,23 +196,6 @@ def _check_pca(pca, model_fingerprint):
             f"with `delf-keras fit-pca`. Expected model {model_fingerprint}. "
             f"Received: {pca.model_fingerprint or 'unknown'}"
         )
-
-
-def cache_key(fingerprint, options):
-    """Identifies all that the features of a photograph depend on.
-
-    Unlike the fingerprint, it tells apart extractors whose descriptors can be
-    compared but whose selection or image pyramid differs.
-
-    Args:
-        fingerprint: str. The descriptor space.
-        options: `ExtractionOptions`.
-
-    Returns:
-        16 hexadecimal digits.
-    """
-    key = f"{fingerprint} {options}".encode()
-    return hashlib.sha256(key).hexdigest()[:16]
 
 
 def descriptor_fingerprint(model_fingerprint, pca):

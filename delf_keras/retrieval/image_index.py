@@ -138,9 +138,9 @@ class ImageIndex:
         """The `Extractor` that queries must come from."""
         if isinstance(self.extractor_source, str):
             raise ValueError(
-                "The index was built through a server and has no preset: "
-                "search with --server, or for the features that a client "
-                f"extracts. Received: an index from {self.extractor_source}"
+                "The index was built through a server or a module and has no "
+                "preset: search with --server or --tfhub, or for features. "
+                f"Received: an index from {self.extractor_source}"
             )
         if not isinstance(self.extractor_source, Path):
             return self.extractor_source

@@ -1,6 +1,5 @@
 """A client of a served extractor, to be used in place of an `Extractor`."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,7 +10,7 @@ from delf_keras.features.decoding import (
     check_image,
     read_photograph_file,
 )
-from delf_keras.features.extractor import cache_key, warn_if_empty
+from delf_keras.features.feature_source import FeatureSource
 from delf_keras.features.graph import ExtractionOptions
 from delf_keras.features.local_features import LocalFeatures
 from delf_keras.parallel import ordered_map
@@ -20,7 +19,7 @@ from delf_keras.serving.errors import TOO_LARGE, ServerError
 from delf_keras.serving.retrying import RetryOptions, with_retries
 
 
-class Client:
+class Client(FeatureSource):
     """Extracts local features through TensorFlow Serving.
 
     It can stand in for an `Extractor`: what it extracts is the same, but
@@ -81,11 +80,6 @@ class Client:
         return self.description.fingerprint
 
     @property
-    def cache_key(self):
-        """Identifies all that features depend on, as that of `Extractor`."""
-        return cache_key(self.fingerprint, self.options)
-
-    @property
     def has_pca(self):
         """Whether descriptors are projected by a PCA, which the server does."""
         return self.description.pca
@@ -104,31 +98,6 @@ class Client:
             f"Received: {self.address} with {self.description.dimension}-d "
             "descriptors"
         )
-
-    def extract(self, photographs, batch_size=1):
-        """Extracts the local features of one photograph or several.
-
-        Args:
-            photographs: A path, or a uint8 array `[height, width, 3]`, RGB,
-                or a list of these, of any sizes.
-            batch_size: See `extract_each`.
-
-        Returns:
-            `LocalFeatures`, or a list of them in the same order.
-
-        Raises:
-            ImageError: if a photograph cannot be used.
-            ServerError: if the server fails.
-        """
-        if isinstance(photographs, (str, os.PathLike, np.ndarray)):
-            return self.extract([photographs])[0]
-        results = [
-            result for _, result in self.extract_each(photographs, batch_size)
-        ]
-        for result in results:
-            if isinstance(result, ImageError):
-                raise result
-        return results
 
     def extract_each(self, photographs, batch_size=1):
         """Extracts features of photographs, several at a time, skipping none.
@@ -156,7 +125,7 @@ class Client:
                 ahead=2 * self._concurrency,
             )
             for photograph, result in results:
-                warn_if_empty(photograph, result, self.options)
+                self._warn_if_empty(photograph, result)
                 yield photograph, result
 
     def predict(self, inputs, signature=contract.EXTRACT):

@@ -26,14 +26,15 @@ FOLDERS = {"photos", "output"}
 FLAGS = {
     "extract": EXTRACTION
     | FOLDERS
-    | {"server", "batch_size", "format", "pca", "overwrite"},
+    | {"server", "tfhub", "batch_size", "format", "pca", "overwrite"},
     "match": EXTRACTION | {"picture", "model", "threshold", "max_ratio"},
     "index": EXTRACTION
     | FOLDERS
-    | {"server", "batch_size"}
+    | {"server", "tfhub", "batch_size"}
     | {"factory", "probes", "pca_dimension", "whiten", "seed"},
     "search": {
         "server",
+        "tfhub",
         "index",
         "query",
         "json",
@@ -103,6 +104,15 @@ FLAGS = {
     "fit-pca": EXTRACTION
     | FOLDERS
     | {"batch_size", "dimension", "whiten", "seed"},
+    "import": {
+        "from",
+        "output",
+        "pca",
+        "pca_folder",
+        "pca_dimension",
+        "score_threshold",
+        "output_stride",
+    },
     "export": EXTRACTION
     | {"output", "version", "max_image_mb", "max_megapixels"},
     "serve": {
@@ -190,6 +200,7 @@ def test_unknown_flag(refused, verb):
         ("index", ("preset", "photos", "output")),
         ("fit-pca", ("preset", "photos", "output")),
         ("search", ("index", "query")),
+        ("import", ("from", "output")),
         ("export", ("preset", "output")),
         ("serve", ("model",)),
     ],
@@ -224,6 +235,7 @@ def test_stray_arguments(refused, verb):
         "index": ("--preset=p", "--photos=p", "--output=o"),
         "fit-pca": ("--preset=p", "--photos=p", "--output=o"),
         "search": ("--index=i", "--query=q"),
+        "import": ("--from=f", "--output=o"),
         "export": ("--preset=p", "--output=o"),
         "serve": ("--model=m",),
         "evaluate": ("--gnd=g", "--ranks=r"),

@@ -178,7 +178,7 @@ def test_either_preset_or_server(refused, scenes, tmp_path):
             f"--output={tmp_path / 'x'}",
             code=2,
         )
-        assert "either --preset or --server" in message
+        assert "one of --preset, --server and --tfhub" in message
 
 
 def test_no_server(monkeypatch, refused, view, built):
