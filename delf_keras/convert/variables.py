@@ -63,7 +63,8 @@ class Variables:
         self._taken.add(name)
         try:
             return self._reader.get_tensor(name)
-        except (tf.errors.OpError, OSError) as error:
+        # TensorFlow raises the last for a file that is cut off.
+        except (tf.errors.OpError, OSError, IndexError) as error:
             raise _damaged(self.prefix, error) from error
 
     def left_out(self):
