@@ -7,7 +7,7 @@ import tensorflow as tf
 # What training needs besides the network, and what follows block 3.
 _LEFT_OUT = re.compile(
     r"global_step|beta[12]_power|/(Adam|Adam_1|Momentum|RMSProp|RMSProp_1)$"
-    r"|ExponentialMovingAverage|(^|/)(logits|mean_rgb)(/|$)|/block4/"
+    r"|ExponentialMovingAverage|^conv1/|(^|/)(logits|mean_rgb)(/|$)|/block4/"
     r"|(^|/)l5[abc]/|embedding_layer/|desc_classification|attn_classification"
     r"|(^|/)save_counter|_CHECKPOINTABLE_OBJECT_GRAPH|^optimizer/"
 )
