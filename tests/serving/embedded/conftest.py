@@ -24,6 +24,10 @@ class _Toy(tf.Module):
         version = tf.repeat(self._version, tf.shape(x)[0])
         return {"y": x * self._version, "version": version}
 
+    @tf.function(input_signature=[tf.TensorSpec([None, 2], name="x")])
+    def negate(self, x):
+        return {"y": -x}
+
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")])
     def echo(self, text):
         return {"echo_bytes": text}
@@ -49,8 +53,8 @@ def publish(tmp_path_factory):
     """A function that publishes a toy model as a version of a folder.
 
     `serving_default` takes `x` float32 `[N, 2]` and returns `y`, which is x
-    times the version, and `version`. `echo` takes and returns strings,
-    `divide` has two inputs, `scalar` has no rows.
+    times the version, and `version`. `negate` takes the same, `echo` takes and
+    returns strings, `divide` has two inputs, `scalar` has no rows.
     """
     written = tmp_path_factory.mktemp("toys")
 
@@ -60,6 +64,7 @@ def publish(tmp_path_factory):
             toy = _Toy(version)
             signatures = {
                 "serving_default": toy.scale,
+                "negate": toy.negate,
                 "echo": toy.echo,
                 "divide": toy.divide,
                 "scalar": toy.scalar,

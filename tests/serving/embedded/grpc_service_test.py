@@ -176,6 +176,7 @@ def test_metadata(stubs):
     assert response.metadata["signature_def"].Unpack(signatures)
     assert set(signatures.signature_def) == {
         "serving_default",
+        "negate",
         "echo",
         "divide",
         "scalar",

@@ -11,7 +11,7 @@ import tensorflow as tf
 from delf_keras.serving.embedded.batching import Batcher, BatchingOptions
 from delf_keras.serving.embedded.errors import RequestError
 from delf_keras.serving.embedded.prediction import ModelSpec, Predictor
-from delf_keras.serving.embedded.versions import VersionManager
+from delf_keras.serving.embedded.versions import VersionManager, VersionPolicy
 from delf_keras.serving.servable import Servable
 
 TOY = ModelSpec("toy")
@@ -19,8 +19,10 @@ X = np.array([[1, 2], [3, 4]], np.float32)
 
 
 @pytest.fixture
-def predictor(base):
-    versions = VersionManager(base)
+def predictor(base, publish):
+    """A `Predictor` of versions 1 and 2, of one thread."""
+    publish(base, 2)
+    versions = VersionManager(base, VersionPolicy((1, 2)))
     versions.refresh()
     with contextlib.closing(Batcher(BatchingOptions(threads=1))) as batcher:
         yield Predictor("toy", versions, batcher)
@@ -52,13 +54,13 @@ def refused(predict):
 @pytest.mark.parametrize("signature", ["", "serving_default"])
 def test_default_signature(predict, signature):
     version, spec, outputs = predict(signature, {"x": X})
-    assert version == 1 and set(spec.outputs) == {"y", "version"}
-    np.testing.assert_array_equal(outputs["y"], X)
+    assert version == 2 and set(spec.outputs) == {"y", "version"}
+    np.testing.assert_array_equal(outputs["y"], 2 * X)
 
 
 def test_signature_without_rows(predict):
     _, _, outputs = predict("scalar", {"x": np.float32(3)})
-    assert outputs["y"] == 3
+    assert outputs["y"] == 6
 
 
 def test_refusals(refused):
@@ -83,7 +85,7 @@ def test_refusals(refused):
     ("spec", "message"),
     [
         (ModelSpec("delf"), "served is 'toy'. Received: 'delf'"),
-        (ModelSpec("toy", version=2), r"served are \[1\]. Received: 2"),
+        (ModelSpec("toy", version=3), r"served are \[1, 2\]. Received: 3"),
         (ModelSpec("toy", label="stable"), "Received: stable"),
     ],
 )
@@ -110,33 +112,60 @@ def test_failure_of_the_model(refused, monkeypatch):
 
 
 def test_requests_are_joined(predictor, gate):
-    """Those of one version, signature and shape."""
+    """Those of one version, signature and shape of rows."""
     gate.close()
+    older = ModelSpec("toy", version=1)
 
-    async def predict(*signatures):
+    async def predict(*requests):
         tasks = [
             asyncio.ensure_future(
-                predictor.predict(TOY, name, lambda spec, i=inputs: i)
+                predictor.predict(spec, name, lambda known, x=x: {"x": x})
             )
-            for name, inputs in signatures
+            for spec, name, x in requests
         ]
         await asyncio.sleep(0)
         gate.open()
-        return [outputs for _, _, outputs in await asyncio.gather(*tasks)]
+        return [outputs["y"] for _, _, outputs in await asyncio.gather(*tasks)]
 
-    texts = [np.array([text], object) for text in (b"a", b"b", b"c\0")]
-    scalar = {"x": np.float32(0)}
-    requests = [("scalar", scalar), *(("echo", {"text": t}) for t in texts)]
-    first, *echoes = asyncio.run(predict(*requests))
+    occupying = TOY, "scalar", np.float32(0)
+    requests = {
+        (TOY, ""): (X, X[:1] + 10),
+        (older, ""): (X[:1] + 20,),
+        (TOY, "negate"): (X[:1] + 30,),
+    }
+    _, *received = asyncio.run(
+        predict(
+            occupying,
+            *((*choice, x) for choice, xs in requests.items() for x in xs),
+        )
+    )
 
-    assert first["y"] == 0
-    assert [e["echo_bytes"].tolist() for e in echoes] == [
-        [b"a"],
-        [b"b"],
-        [b"c\0"],
-    ]
-    joined = gate.calls[-1]["text"]
-    assert len(gate.calls) == 2 and joined.tolist() == [b"a", b"b", b"c\0"]
+    expected = [2 * X, 2 * (X[:1] + 10), X[:1] + 20, -X[:1] - 30]
+    for y, expected_y in zip(received, expected, strict=True):
+        np.testing.assert_array_equal(y, expected_y)
+    assert [len(inputs["x"]) for inputs in gate.calls[1:]] == [3, 1, 1]
+
+
+def test_deadline(predictor, gate, until):
+    gate.close()
+
+    async def predict():
+        running = asyncio.ensure_future(
+            predictor.predict(TOY, "", lambda known: {"x": X})
+        )
+        await asyncio.to_thread(until, lambda: gate.calls)
+        late = asyncio.ensure_future(
+            predictor.predict(TOY, "", lambda known: {"x": X}, timeout=0)
+        )
+        await asyncio.sleep(0)
+        gate.open()
+        with pytest.raises(RequestError, match="deadline passed") as error:
+            await late
+        await running
+        return error.value.code
+
+    assert asyncio.run(predict()) == grpc.StatusCode.DEADLINE_EXCEEDED
+    assert len(gate.calls) == 1
 
 
 def test_cancelled_request_is_not_run(predictor, gate, until):
@@ -146,7 +175,7 @@ def test_cancelled_request_is_not_run(predictor, gate, until):
     async def predict():
         running, queued = (
             asyncio.ensure_future(
-                predictor.predict(TOY, "", lambda spec, x=x: {"x": x})
+                predictor.predict(TOY, "", lambda known, x=x: {"x": x})
             )
             for x in (X, X + 10)
         )
@@ -158,6 +187,6 @@ def test_cancelled_request_is_not_run(predictor, gate, until):
         return await running
 
     version, _, outputs = asyncio.run(predict())
-    assert version == 1
-    np.testing.assert_array_equal(outputs["y"], X)
+    assert version == 2
+    np.testing.assert_array_equal(outputs["y"], 2 * X)
     assert len(gate.calls) == 1

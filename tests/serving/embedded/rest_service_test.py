@@ -172,6 +172,7 @@ def test_metadata(toy_server, call):
         signatures = answer["metadata"]["signature_def"]["signature_def"]
         assert set(signatures) == {
             "serving_default",
+            "negate",
             "echo",
             "divide",
             "scalar",

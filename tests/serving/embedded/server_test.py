@@ -1,5 +1,6 @@
 """The server: how it starts, follows its folder, and stops."""
 
+import asyncio
 import importlib
 import socket
 import sys
@@ -10,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 import requests
+import uvicorn
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from delf_keras.serving import embedded
@@ -50,16 +52,27 @@ def test_ports_of_its_choice(base, serve):
         assert predict(server) == 1 and health(server)
 
 
-@pytest.mark.parametrize("port", ["grpc_port", "rest_port"])
-def test_port_that_is_taken(base, port):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        number = taken.getsockname()[1]
-        ports = {"grpc_port": 0, "rest_port": 0} | {port: number}
-        server = EmbeddedServer(base, ServerOptions(**ports))
-        with pytest.raises(OSError, match=f"Received: 127.0.0.1:{number}"):
-            server.start()
+def test_clients_wait_until_rest_is_up(base, serve, monkeypatch):
+    startup = uvicorn.Server.startup
+
+    async def start_slowly(self, sockets=None):
+        await asyncio.sleep(0.3)
+        await startup(self, sockets)
+
+    monkeypatch.setattr(uvicorn.Server, "startup", start_slowly)
+    assert predict(serve(base)) == 1
+
+
+def test_two_servers_share_no_port(base, serve):
+    first = serve(base)
+    for name, address in (
+        ("grpc_port", first.grpc_address),
+        ("rest_port", first.rest_address),
+    ):
+        port = {name: int(address.rpartition(":")[2])}
+        options = ServerOptions(**({"grpc_port": 0, "rest_port": 0} | port))
+        with pytest.raises(OSError, match=f"Received: {address}"):
+            EmbeddedServer(base, options).start()
 
 
 def test_host_that_is_not_here(base):
