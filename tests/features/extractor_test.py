@@ -166,7 +166,7 @@ def test_no_features_is_a_warning(
     assert features.descriptors.shape == (0, 16)
     assert features.image_size == (60, 80)
     (record,) = caplog.records
-    assert record.name == "delf_keras.features.extractor"
+    assert record.name == "delf_keras.features.feature_source"
     assert record.getMessage() == (
         f"{path} has no feature with an attention score of at least 1e+06: "
         "lower the score threshold."
