@@ -17,8 +17,7 @@ def write_requests(folder):
     Args:
         folder: `Path` of a version.
     """
-    from tensorflow_serving.apis import prediction_log_pb2
-
+    prediction_log_pb2 = _import_messages()
     path = folder / WARMUP_FILE
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:
@@ -45,8 +44,7 @@ def replay(servable, folder):
     Raises:
         ValueError: if a request cannot be read, or is not answered.
     """
-    from tensorflow_serving.apis import prediction_log_pb2
-
+    prediction_log_pb2 = _import_messages()
     path = folder / WARMUP_FILE
     if not path.is_file():
         return 0
@@ -67,6 +65,17 @@ def replay(servable, folder):
             f"{count} of {path} ({error})"
         ) from error
     return count
+
+
+def _import_messages():
+    try:
+        from tensorflow_serving.apis import prediction_log_pb2
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            'Warm-up requests need: pip install "delf-keras[serving]". '
+            f"Received: {error}"
+        ) from error
+    return prediction_log_pb2
 
 
 def _examples():

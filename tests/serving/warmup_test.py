@@ -1,6 +1,7 @@
 """Warm-up requests are written, and each is answered."""
 
 import shutil
+import sys
 
 import pytest
 import tensorflow as tf
@@ -73,3 +74,9 @@ def test_file_that_is_cut_off(servable, tmp_path):
         file.truncate(100_000)
     with pytest.raises(ValueError, match="Received: request 0 of"):
         warmup.replay(servable, tmp_path)
+
+
+def test_missing_package(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "tensorflow_serving.apis", None)
+    with pytest.raises(ImportError, match=r"pip install .*\[serving\]"):
+        warmup.write_requests(tmp_path)
