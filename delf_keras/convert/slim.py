@@ -5,6 +5,7 @@ import re
 import numpy as np
 
 from delf_keras.models.delf import Delf
+from delf_keras.models.residual import LAYOUTS
 from delf_keras.models.resnet import UNITS, ResNet
 
 _STEM = re.compile(r"^(.*?)resnet_v1_(\d+)/conv1/weights$")
@@ -12,8 +13,6 @@ _ATTENTION = re.compile(
     r"^(.*(?:attonly|attention_block)/attention/compute)/conv2/weights$"
 )
 _BATCH_NORM = ("gamma", "beta", "moving_mean", "moving_variance")
-# TensorFlow 1 raises an epsilon of 1e-5 to the smallest that cuDNN takes.
-_EPSILON = 1.001e-5
 
 
 def is_slim(names):
@@ -139,7 +138,7 @@ def _fill_attention(attention, variables, scope):
         )
         # The same gain from the epsilon that our layer has.
         ours = variance.astype(np.float64) + attention.bn_1.epsilon
-        gamma = gamma * np.sqrt(ours / (variance + _EPSILON))
+        gamma = gamma * np.sqrt(ours / (variance + LAYOUTS["last"].epsilon))
         attention.bn_1.set_weights([gamma, beta, mean, variance])
     attention.conv_1.set_weights([kernel, bias])
     attention.conv_2.set_weights(
