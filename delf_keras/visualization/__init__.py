@@ -1,12 +1,14 @@
-"""Pictures of matches, of searches and of attention."""
+"""Pictures of matches, of searches, of attention and of their quality."""
 
 from delf_keras.visualization.attention import draw_attention
 from delf_keras.visualization.matches import draw_matches
+from delf_keras.visualization.precision_recall import draw_precision_recall
 from delf_keras.visualization.ranking import RankedImage, draw_ranking
 
 __all__ = [
     "RankedImage",
     "draw_attention",
     "draw_matches",
+    "draw_precision_recall",
     "draw_ranking",
 ]
