@@ -1,6 +1,8 @@
 """Fixtures that every test may use."""
 
 import os
+import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -170,4 +172,69 @@ def tiny_index_folder(tiny_index, tmp_path_factory):
     """The folder of `tiny_index`, not to be changed."""
     folder = tmp_path_factory.mktemp("indexes") / "tiny"
     tiny_index.save(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def oxford_set(tmp_path_factory):
+    """A folder in the layout of Oxford5k: 4 queries, 22 photographs.
+
+    Each landmark is the query in its first view; the second is good, the
+    third ok, the fourth junk.
+    """
+    from delf_keras.datasets.synthetic import render_view, write_photographs
+
+    folder, size = tmp_path_factory.mktemp("oxford"), (160, 208)
+    write_photographs(
+        folder / "jpg",
+        num_landmarks=4,
+        views_per_landmark=4,
+        num_distractors=6,
+        size=size,
+    )
+    truth = folder / "gt_files"
+    truth.mkdir()
+    for landmark in range(4):
+        query, good, ok, junk = (
+            f"landmark_{landmark:02d}_view_{view}" for view in range(4)
+        )
+        rows, columns = np.nonzero(render_view(landmark, 0, size).visible)
+        box = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
+        texts = {
+            "query": f"oxc1_{query} {' '.join(f'{side:.1f}' for side in box)}",
+            # One line is there twice, as in a file of Oxford5k.
+            "good": f"{query}\n{good}\n{good}",
+            "ok": ok,
+            "junk": junk,
+        }
+        for label, text in texts.items():
+            path = truth / f"landmark_{landmark:02d}_1_{label}.txt"
+            path.write_text(f"{text}\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def revisited_set(oxford_set, tmp_path_factory):
+    """`oxford_set` in the layout of Revisited Oxford, in gnd_tiny.pkl.
+
+    The queries are not in the database; good is easy, ok is hard.
+    """
+    from delf_keras.evaluation import load_oxford
+
+    folder = tmp_path_factory.mktemp("revisited")
+    shutil.copytree(oxford_set / "jpg", folder / "jpg")
+    queries = load_oxford(oxford_set / "gt_files").values()
+    names = [query.image_name for query in queries]
+    photographs = (path.stem for path in (folder / "jpg").iterdir())
+    database = sorted({*photographs} - {*names})
+    entries = []
+    for query in queries:
+        landmark = query.image_name.removesuffix("view_0")
+        views = {
+            label: [database.index(f"{landmark}view_{view}")]
+            for view, label in enumerate(("easy", "hard", "junk"), start=1)
+        }
+        entries.append({"bbx": [*query.box], **views})
+    content = {"imlist": database, "qimlist": names, "gnd": entries}
+    (folder / "gnd_tiny.pkl").write_bytes(pickle.dumps(content))
     return folder
