@@ -48,17 +48,17 @@ table { border-collapse: collapse; }
 th, td { padding: .3rem 1rem .3rem 0; text-align: left;
   border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
 td.number, th.number { text-align: right; }
-td img, td .missing { max-width: 120px; max-height: 90px; }
 img { display: block; max-width: 100%; }
+td img { max-width: 120px; max-height: 90px; }
 .grid { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start; }
-figure { margin: 0; max-width: 252px; overflow-wrap: anywhere; }
-.frame { width: fit-content; border: 4px solid var(--line); }
+figure { margin: 0; width: 248px; overflow-wrap: anywhere; }
+.frame { display: inline-block; vertical-align: bottom; border: 4px solid; }
 .positive .frame { border-color: var(--positive); }
 .wrong .frame { border-color: var(--wrong); }
 .junk .frame { border-color: var(--junk); }
-.missing { display: flex; width: 240px; height: 160px; padding: .5rem;
-  box-sizing: border-box; align-items: center; justify-content: center;
-  background: var(--empty); color: var(--faint); overflow: hidden; }
+.missing { width: 240px; height: 160px; padding: .5rem; overflow: hidden;
+  box-sizing: border-box; background: var(--empty); color: var(--faint); }
+td .missing { width: 120px; height: 90px; }
 .rank { color: var(--ink); font-weight: bold; }
 .mark { padding: 0 .3rem; background: var(--wrong); color: var(--page); }
 """
