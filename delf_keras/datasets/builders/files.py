@@ -3,29 +3,12 @@
 import os
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
 from pathlib import Path
 
 import tensorflow_datasets as tfds
 
 _DOWNLOADS_AT_ONCE = 8
 _SECONDS_TO_ANSWER = 20
-
-
-@dataclass(frozen=True)
-class Published:
-    """Files as the authors of a data set publish them.
-
-    Attributes:
-        url: Address of the folder of the files.
-        names: Names of the files.
-        folder: Name of a folder of the manual directory that the files may
-            lie in, or that holds what was extracted from them.
-    """
-
-    url: str
-    names: tuple[str, ...]
-    folder: str
 
 
 def manual_folder(dl_manager):

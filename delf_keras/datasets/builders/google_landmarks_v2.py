@@ -9,11 +9,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from delf_keras.datasets.builders.base import LandmarkBuilder, described
-from delf_keras.datasets.builders.files import (
-    Published,
-    find_files,
-    manual_folder,
-)
+from delf_keras.datasets.builders.files import find_files, manual_folder
 from delf_keras.datasets.builders.landmark_shards import (
     Member,
     check_archives,
@@ -25,6 +21,7 @@ from delf_keras.datasets.builders.landmark_table import (
     read_landmark_names,
     read_train_table,
 )
+from delf_keras.datasets.published import Published
 from delf_keras.parallel import ordered_map
 
 URL = "https://s3.amazonaws.com/google-landmark"

@@ -1,10 +1,11 @@
 """Oxford5k and Paris6k with the ground truth of their authors."""
 
-from delf_keras.datasets.builders.files import Published, find_contents
+from delf_keras.datasets.builders.files import find_contents
 from delf_keras.datasets.builders.retrieval import (
     Photograph,
     RetrievalBuilder,
 )
+from delf_keras.datasets.published import Published
 from delf_keras.evaluation import load_oxford
 
 

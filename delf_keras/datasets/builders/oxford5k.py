@@ -2,11 +2,8 @@
 
 import tensorflow_datasets as tfds
 
-from delf_keras.datasets.builders.files import Published
+from delf_keras.datasets import published
 from delf_keras.datasets.builders.oxford import OxfordBuilder
-
-URL = "https://www.robots.ox.ac.uk/~vgg/data/oxbuildings"
-PHOTOGRAPHS = Published(URL, ("oxbuild_images-v1.tgz",), folder="jpg")
 
 
 class Oxford5k(OxfordBuilder):
@@ -25,11 +22,9 @@ class Oxford5k(OxfordBuilder):
         "gt_files_170407.tgz, or its files in a folder gt_files_170407, into "
         "a folder and give it as manual_dir."
     )
-    PHOTOGRAPHS = PHOTOGRAPHS
-    GROUND_TRUTH = Published(
-        URL, ("gt_files_170407.tgz",), folder="gt_files_170407"
-    )
-    HOMEPAGE = URL
+    PHOTOGRAPHS = published.PHOTOGRAPHS["oxford5k"]
+    GROUND_TRUTH = published.GROUND_TRUTH["oxford5k"]
+    HOMEPAGE = PHOTOGRAPHS.url
     CITATION = """@inproceedings{philbin2007object,
   author = {Philbin, James and Chum, Ondrej and Isard, Michael and
             Sivic, Josef and Zisserman, Andrew},

@@ -2,23 +2,8 @@
 
 import tensorflow_datasets as tfds
 
-from delf_keras.datasets.builders.files import Published
+from delf_keras.datasets import published
 from delf_keras.datasets.builders.oxford import OxfordBuilder
-
-URL = "https://www.robots.ox.ac.uk/~vgg/data/parisbuildings"
-PHOTOGRAPHS = Published(URL, ("paris_1-v1.tgz", "paris_2-v1.tgz"), folder="jpg")
-
-# The authors list these files of the archives as corrupt.
-_BROKEN = {
-    "louvre": "000136 000146",
-    "moulinrouge": "000422",
-    "museedorsay": "001059",
-    "notredame": "000188",
-    "pantheon": "000284 000960 000974",
-    "pompidou": "000195 000196 000201 000467 000640",
-    "sacrecoeur": "000299 000330 000353",
-    "triomphe": "000662 000833 000863 000867",
-}
 
 
 class Paris6k(OxfordBuilder):
@@ -37,14 +22,10 @@ class Paris6k(OxfordBuilder):
         "folder jpg, and paris_120310.tgz, or its files in a folder "
         "paris_120310, into a folder and give it as manual_dir."
     )
-    PHOTOGRAPHS = PHOTOGRAPHS
-    GROUND_TRUTH = Published(URL, ("paris_120310.tgz",), folder="paris_120310")
-    BROKEN = frozenset(
-        f"paris_{landmark}_{number}"
-        for landmark, numbers in _BROKEN.items()
-        for number in numbers.split()
-    )
-    HOMEPAGE = URL
+    PHOTOGRAPHS = published.PHOTOGRAPHS["paris6k"]
+    GROUND_TRUTH = published.GROUND_TRUTH["paris6k"]
+    BROKEN = published.BROKEN["paris6k"]
+    HOMEPAGE = PHOTOGRAPHS.url
     CITATION = """@inproceedings{philbin2008lost,
   author = {Philbin, James and Chum, Ondrej and Isard, Michael and
             Sivic, Josef and Zisserman, Andrew},

@@ -11,7 +11,8 @@ from delf_keras.datasets.builders.base import (
     described,
     exact_floats,
 )
-from delf_keras.datasets.builders.files import Published, find_contents
+from delf_keras.datasets.builders.files import find_contents
+from delf_keras.datasets.published import Published
 
 _LICENSE = (
     "The photographs are by users of Flickr, under Flickr's terms of use and "

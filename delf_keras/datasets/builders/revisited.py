@@ -1,13 +1,12 @@
 """Oxford5k and Paris6k with the revisited ground truth."""
 
-from delf_keras.datasets.builders.files import Published, find_files
+from delf_keras.datasets.builders.files import find_files
 from delf_keras.datasets.builders.retrieval import (
     Photograph,
     RetrievalBuilder,
 )
+from delf_keras.datasets.published import Published
 from delf_keras.evaluation import load_revisited
-
-GROUND_TRUTH_URL = "http://cmp.felk.cvut.cz/revisitop/data/datasets"
 
 
 class RevisitedBuilder(RetrievalBuilder, skip_registration=True):

@@ -2,12 +2,8 @@
 
 import tensorflow_datasets as tfds
 
-from delf_keras.datasets.builders.files import Published
-from delf_keras.datasets.builders.oxford5k import PHOTOGRAPHS
-from delf_keras.datasets.builders.revisited import (
-    GROUND_TRUTH_URL,
-    RevisitedBuilder,
-)
+from delf_keras.datasets import published
+from delf_keras.datasets.builders.revisited import RevisitedBuilder
 
 
 class Roxford5k(RevisitedBuilder):
@@ -25,9 +21,5 @@ class Roxford5k(RevisitedBuilder):
         "Put oxbuild_images-v1.tgz, or its photographs in a folder jpg, and "
         "gnd_roxford5k.pkl into a folder and give it as manual_dir."
     )
-    PHOTOGRAPHS = PHOTOGRAPHS
-    GROUND_TRUTH = Published(
-        url=f"{GROUND_TRUTH_URL}/roxford5k",
-        names=("gnd_roxford5k.pkl",),
-        folder="roxford5k",
-    )
+    PHOTOGRAPHS = published.PHOTOGRAPHS["oxford5k"]
+    GROUND_TRUTH = published.GROUND_TRUTH["roxford5k"]

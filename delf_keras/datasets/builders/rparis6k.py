@@ -2,12 +2,8 @@
 
 import tensorflow_datasets as tfds
 
-from delf_keras.datasets.builders.files import Published
-from delf_keras.datasets.builders.paris6k import PHOTOGRAPHS
-from delf_keras.datasets.builders.revisited import (
-    GROUND_TRUTH_URL,
-    RevisitedBuilder,
-)
+from delf_keras.datasets import published
+from delf_keras.datasets.builders.revisited import RevisitedBuilder
 
 
 class Rparis6k(RevisitedBuilder):
@@ -26,9 +22,5 @@ class Rparis6k(RevisitedBuilder):
         "folder jpg, and gnd_rparis6k.pkl into a folder and give it as "
         "manual_dir."
     )
-    PHOTOGRAPHS = PHOTOGRAPHS
-    GROUND_TRUTH = Published(
-        url=f"{GROUND_TRUTH_URL}/rparis6k",
-        names=("gnd_rparis6k.pkl",),
-        folder="rparis6k",
-    )
+    PHOTOGRAPHS = published.PHOTOGRAPHS["paris6k"]
+    GROUND_TRUTH = published.GROUND_TRUTH["rparis6k"]
