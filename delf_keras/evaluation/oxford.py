@@ -1,6 +1,6 @@
 """Oxford5k and Paris6k with their original text files of ground truth."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from delf_keras.evaluation.average_precision import (
     average_precision,
     mean_average_precision,
+    mean_precision_at,
     remove_junk,
 )
 
@@ -43,16 +44,19 @@ class OxfordQuery:
 
 @dataclass(frozen=True)
 class OxfordResult:
-    """Average precisions, in [0, 1].
+    """Precisions, in [0, 1].
 
     Attributes:
         mean_average_precision: Over the queries that have positives.
         average_precision: Query to its average precision, NaN for a query
             without positives.
+        mean_precision: k to mean precision at k over the queries that have
+            positives.
     """
 
     mean_average_precision: float
     average_precision: dict[str, float]
+    mean_precision: dict[int, float] = field(default_factory=dict)
 
 
 def load_oxford(folder):
@@ -88,7 +92,7 @@ def load_oxford(folder):
     return {query: _load_query(Path(folder), query) for query in queries}
 
 
-def evaluate_oxford(ground_truth, ranked_names):
+def evaluate_oxford(ground_truth, ranked_names, ks=(1, 5, 10)):
     """Evaluates one ranking for each query.
 
     Args:
@@ -96,6 +100,7 @@ def evaluate_oxford(ground_truth, ranked_names):
         ranked_names: dict of query to the names of all database images, best
             first. A short list must be completed with the images it leaves
             out, or the positives among them would not count as missed.
+        ks: Sequence of ints for the precision at k, see `precision_at`.
 
     Returns:
         `OxfordResult`.
@@ -110,9 +115,11 @@ def evaluate_oxford(ground_truth, ranked_names):
         for query, truth in ground_truth.items()
     ]
     precisions = [average_precision(each) for each in positions]
+    at_ks = mean_precision_at(positions, ks).tolist()
     return OxfordResult(
         mean_average_precision=mean_average_precision(positions),
         average_precision=dict(zip(ground_truth, precisions, strict=True)),
+        mean_precision=dict(zip(ks, at_ks, strict=True)),
     )
 
 

@@ -58,6 +58,22 @@ def test_average_precision_by_hand(tmp_path):
     assert result.mean_average_precision == pytest.approx((first + second) / 2)
 
 
+def test_precision_by_hand(tmp_path):
+    _write(tmp_path, "keble_1")
+    _write(tmp_path, "keble_2", good="", ok="d")
+    ranked = ["c", "a", "d", "b", "e"]
+    result = evaluate_oxford(
+        load_oxford(tmp_path),
+        {"keble_1": ranked, "keble_2": ranked},
+        ks=(1, 2, 4),
+    )
+    # Without image c: a, d, b, e. Of the first a and b are positive, of the
+    # second d, behind which nothing counts.
+    assert result.mean_precision == pytest.approx(
+        {1: (1 + 0) / 2, 2: (1 / 2 + 1 / 2) / 2, 4: (2 / 3 + 1 / 2) / 2}
+    )
+
+
 def test_unlisted_junk_changes_nothing(tmp_path):
     _write(tmp_path, "keble_1")
     truth = load_oxford(tmp_path)
