@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from delf_keras import Extractor
 from delf_keras.datasets.augmentation import Augmentation
+from delf_keras.datasets.benchmark_files import find_ground_truth
 from delf_keras.datasets.labelled_images import LabelledImages
 from delf_keras.evaluation import load_revisited
 from delf_keras.features.graph import ExtractionOptions
@@ -29,10 +30,7 @@ from delf_keras.training import pipeline
 from delf_keras.training.finishing import trained_delf
 from delf_keras.training.loop import TrainingData, train
 from delf_keras.training.options import TrainingOptions
-from delf_keras.training.retrieval_quality import (
-    evaluate_retrieval,
-    find_ground_truth,
-)
+from delf_keras.training.retrieval_quality import evaluate_retrieval
 from delf_keras.training.stages import compile_classifier, make_classifier
 
 FLAGS = flags.FLAGS

@@ -20,6 +20,7 @@ from recording import record
 from tqdm import tqdm
 
 from delf_keras import Delf, Extractor
+from delf_keras.datasets.benchmark_files import find_ground_truth
 from delf_keras.evaluation import (
     evaluate_revisited,
     format_revisited,
@@ -28,7 +29,6 @@ from delf_keras.evaluation import (
 from delf_keras.features.files import names_h5, open_h5, read_h5, write_h5
 from delf_keras.features.photographs import read_query
 from delf_keras.retrieval import PcaOptions, SearchOptions, build_index
-from delf_keras.training.retrieval_quality import find_ground_truth
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("data", None, "Folder with jpg/ and gnd_*.pkl.")

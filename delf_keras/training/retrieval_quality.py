@@ -1,11 +1,14 @@
 """How well a `Delf` in training retrieves, at the end of its epochs."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import keras
 import numpy as np
 
+from delf_keras.datasets.benchmark_files import (
+    find_ground_truth,
+    photograph_paths,
+)
 from delf_keras.evaluation import evaluate_revisited, load_revisited
 from delf_keras.features.decoding import read_image
 from delf_keras.features.extractor import Extractor
@@ -36,8 +39,8 @@ def evaluate_retrieval(extractor, folder, **options):
         ImageError: if a query cannot be used.
     """
     ground_truth = load_revisited(find_ground_truth(folder))
-    database = _photographs(folder, ground_truth.image_names)
-    of_queries = _photographs(folder, ground_truth.query_names)
+    database = photograph_paths(folder, ground_truth.image_names)
+    of_queries = photograph_paths(folder, ground_truth.query_names)
     report = build_index(database, extractor, **options)
     if report.skipped:
         raise ValueError(
@@ -49,33 +52,6 @@ def evaluate_retrieval(extractor, folder, **options):
         for path, box in zip(of_queries, ground_truth.boxes, strict=True)
     ]
     return evaluate_revisited(ground_truth, np.stack(ranks, axis=1))
-
-
-def _photographs(folder, names):
-    """Returns the paths of photographs, all of which must be there."""
-    paths = [Path(folder) / "jpg" / f"{name}.jpg" for name in names]
-    for path in paths:
-        if not path.is_file():
-            raise FileNotFoundError(
-                "Every photograph of the ground truth must be in jpg/. "
-                f"Received: {path}, which is missing"
-            )
-    return paths
-
-
-def find_ground_truth(folder):
-    """Returns the `Path` of the ground truth `gnd_*.pkl` of a folder.
-
-    Raises:
-        FileNotFoundError: if there is none.
-    """
-    found = sorted(Path(folder).glob("gnd_*.pkl"))
-    if not found:
-        raise FileNotFoundError(
-            "A folder to evaluate on holds jpg/ and gnd_*.pkl. "
-            f"Received: folder={folder}"
-        )
-    return found[0]
 
 
 METRICS = ("mAP_E", "mAP_M", "mAP_H")
@@ -102,7 +78,7 @@ class RetrievalQuality(keras.callbacks.Callback):
         super().__init__()
         ground_truth = load_revisited(find_ground_truth(folder))
         names = (*ground_truth.image_names, *ground_truth.query_names)
-        for path in _photographs(folder, names):
+        for path in photograph_paths(folder, names):
             read_image(path)
         self.folder = folder
         self.extraction = replace(
