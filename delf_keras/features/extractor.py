@@ -171,6 +171,9 @@ class Extractor(FeatureSource):
                 },
                 image_size=images[row].shape[:2],
                 fingerprint=self.fingerprint,
+                global_descriptor=outputs["global_descriptor"][row]
+                if "global_descriptor" in outputs
+                else None,
             )
             for row, count in enumerate(outputs["num_features"])
         ]

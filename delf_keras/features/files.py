@@ -17,6 +17,8 @@ _NPZ_ARRAYS = (
     "image_size",
     "fingerprint",
 )
+# What a photograph may have or not.
+_GLOBAL = "global_descriptor"
 _H5_DATASETS = ("keypoints", "descriptors", "scores", "scales", "image_size")
 
 
@@ -71,6 +73,8 @@ def _format_of(path):
 
 def _write_npz(path, features):
     arrays = {name: getattr(features, name) for name in _NPZ_ARRAYS}
+    if features.global_descriptor is not None:
+        arrays[_GLOBAL] = features.global_descriptor
     with atomic_path(path) as temporary:
         np.savez(temporary, **arrays)
 
@@ -80,6 +84,8 @@ def _read_npz(path):
         try:
             with np.load(file, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in _NPZ_ARRAYS}
+                if _GLOBAL in archive:
+                    arrays[_GLOBAL] = archive[_GLOBAL]
             arrays["fingerprint"] = str(arrays["fingerprint"])
             return LocalFeatures(**arrays)
         # numpy, zipfile and zlib have a dozen exceptions for a damaged file;
@@ -98,8 +104,8 @@ def open_h5(path, mode="r"):
     The layout is that of hloc, which reads such a file as it is: a group for
     each photograph, named by its relative path, with the datasets `keypoints`
     (`[N, 2]`, x, y in pixels), `descriptors` (`[D, N]`), `scores` (`[N]`) and
-    `image_size` (width, height). Ours are the dataset `scales` (`[N]`) and
-    the attribute `fingerprint` of the file.
+    `image_size` (width, height), and with one `global_descriptor`. Ours are
+    the dataset `scales` (`[N]`) and the attribute `fingerprint` of the file.
 
     Example:
 
@@ -166,8 +172,10 @@ def write_h5(file, name, features):
         "scales": features.scales,
         "image_size": np.array([width, height]),
     }
+    if features.global_descriptor is not None:
+        datasets[_GLOBAL] = features.global_descriptor
     group = file.require_group(name)
-    for key in datasets.keys() & group.keys():
+    for key in {*datasets, _GLOBAL} & group.keys():
         del group[key]
     for key, values in datasets.items():
         group[key] = values
@@ -205,6 +213,7 @@ def read_h5(file, name):
         scales=group["scales"][()],
         image_size=(height, width),
         fingerprint=_fingerprint_of(file),
+        global_descriptor=group[_GLOBAL][()] if _GLOBAL in group else None,
     )
 
 

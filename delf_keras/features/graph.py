@@ -7,6 +7,7 @@ import tensorflow as tf
 from tensorflow.python.framework import convert_to_constants
 
 from delf_keras.features import pyramid
+from delf_keras.features.global_pooling import global_descriptor
 from delf_keras.features.pca import to_descriptors
 from delf_keras.features.receptive_field import (
     ReceptiveField,
@@ -29,7 +30,11 @@ class ExtractionOptions:
             (intersection over union), the one of lower score is dropped;
             1.0 keeps both.
         max_image_size: Pixels to which a longer side is shrunk first, or 0.
+        min_image_size: Pixels to which one is enlarged, or 0: a thumbnail
+            has fewer features than it could.
         scales: Scales of the image pyramid.
+        global_power: Power of the generalised mean (GeM) that pools all cells
+            to a descriptor of the whole photograph, such as 3; 0 for none.
         precision: "float32" or "bfloat16", in which the model computes.
     """
 
@@ -37,22 +42,29 @@ class ExtractionOptions:
     score_threshold: float = 0.0
     iou_threshold: float = 1.0
     max_image_size: int = 1024
+    min_image_size: int = 0
     scales: tuple[float, ...] = pyramid.DEFAULT_SCALES
     precision: str = "float32"
+    global_power: float = 0.0
 
     def __post_init__(self):
         object.__setattr__(self, "scales", tuple(self.scales))
         problems = {
             "max_features": self.max_features < 1,
             "max_image_size": self.max_image_size < 0,
+            "min_image_size": not 0
+            <= self.min_image_size
+            <= (self.max_image_size or self.min_image_size),
             "scales": not self.scales or min(self.scales) <= 0,
             "precision": self.precision not in PRECISIONS,
+            "global_power": self.global_power < 0,
             "iou_threshold": not 0 < self.iou_threshold <= 1,
         }
         for name, wrong in problems.items():
             if wrong:
                 raise ValueError(
                     "max_features and scales must be positive, max_image_size "
+                    "not negative, min_image_size at most that, global_power "
                     "not negative, iou_threshold in (0, 1], precision one of "
                     f"{sorted(PRECISIONS)}. "
                     f"Received: {name}={getattr(self, name)!r}"
@@ -76,7 +88,8 @@ def extraction_graph(model, pca, options):
         dict of tensors: `locations` `[batch, K, 2]`, `descriptors`
         `[batch, K, D]`, `scores` `[batch, K]`, `scales` `[batch, K]`, all
         float32, and `num_features`, int32 `[batch]`, the number of valid
-        ones, which come first.
+        ones, which come first. With `global_power`, also
+        `global_descriptor`, float32 `[batch, C]` of unit length.
     """
     network = frozen_network(model, options.precision)
     return extraction_function(network, pca, options)
@@ -126,13 +139,16 @@ def extraction_function(network, pca, options):
             options.iou_threshold,
         )
         features = tf.gather(cells["features"], selected, batch_dims=1)
-        return {
+        outputs = {
             "locations": tf.gather(cells["locations"], selected),
             "descriptors": to_descriptors(features, pca),
             "scores": tf.gather(cells["scores"], selected, batch_dims=1),
             "scales": tf.gather(cells["scales"], selected),
             "num_features": count,
         }
+        if options.global_power:
+            outputs["global_descriptor"] = cells["global_descriptor"]
+        return outputs
 
     return extract
 
@@ -184,16 +200,19 @@ def dense_features(network, images, options):
     Returns:
         A dict of tensors: `features` `[batch, cells, channels]`, `scores`
         `[batch, cells]`, `locations` `[cells, 2]`, `scales` `[cells]` and
-        `boxes` `[cells, 4]`, the last three in pixels of the photograph.
+        `boxes` `[cells, 4]`, the last three in pixels of the photograph, and
+        `global_descriptor` `[batch, channels]` if there is to be one.
     """
     size = tf.cast(tf.shape(images)[1:3], tf.float32)
-    fit = pyramid.fit_scale(size, options.max_image_size)
+    fit = pyramid.fit_scale(
+        size, options.max_image_size, options.min_image_size
+    )
     fitted_size = pyramid.level_size(size, fit)
     images = pyramid.resize(images, fitted_size)
     levels = [
         level_cells(network, images, scale, fit) for scale in options.scales
     ]
-    return {
+    cells = {
         name: tf.concat([level[name] for level in levels], axis)
         for name, axis in (
             ("features", 1),
@@ -203,6 +222,11 @@ def dense_features(network, images, options):
             ("boxes", 0),
         )
     }
+    if options.global_power:
+        cells["global_descriptor"] = global_descriptor(
+            [level["features"] for level in levels], options
+        )
+    return cells
 
 
 def level_cells(network, images, scale, fit=1.0):

@@ -21,6 +21,8 @@ class LocalFeatures:
             known.
         fingerprint: The descriptor space, see `delf_keras.models.presets`;
             empty if not known.
+        global_descriptor: float32 `[C]` of all of the photograph, see
+            `ExtractionOptions.global_power`; None if none was extracted.
 
     Reference:
         Noh et al., arXiv 1612.06321, section 4.1.
@@ -32,6 +34,7 @@ class LocalFeatures:
     scales: np.ndarray
     image_size: tuple[int, int] = (0, 0)
     fingerprint: str = ""
+    global_descriptor: np.ndarray | None = None
 
     def __post_init__(self):
         arrays = {
@@ -54,6 +57,9 @@ class LocalFeatures:
                 "locations must be (y, x) pairs. "
                 f"Received: locations.shape={self.locations.shape}"
             )
+        if self.global_descriptor is not None:
+            vector = np.asarray(self.global_descriptor, np.float32)
+            object.__setattr__(self, "global_descriptor", vector)
         height, width = self.image_size
         object.__setattr__(self, "image_size", (int(height), int(width)))
 

@@ -16,16 +16,19 @@ def level_size(size, scale):
     return tf.maximum(tf.round(size * scale), 1.0)
 
 
-def fit_scale(size, max_image_size):
-    """Returns the scale, at most 1, at which the longer side fits.
+def fit_scale(size, max_image_size, min_image_size=0):
+    """Returns the scale at which the longer side is within its limits.
 
     Args:
         size: float32 tensor `[2]`.
         max_image_size: int. Pixels, or 0 for no limit.
+        min_image_size: int. Pixels, at most `max_image_size`, or 0.
     """
+    longer = tf.reduce_max(size)
+    scale = tf.maximum(min_image_size / longer, 1.0)
     if not max_image_size:
-        return tf.constant(1.0)
-    return tf.minimum(max_image_size / tf.reduce_max(size), 1.0)
+        return scale
+    return tf.minimum(max_image_size / longer, scale)
 
 
 def resize(images, size, resampling="antialias"):

@@ -10,11 +10,13 @@ from delf_keras.matching.nearest_neighbors import (
     match,
     match_descriptors,
 )
+from delf_keras.matching.spatial import estimate_upright
 
 __all__ = [
     "Matches",
     "Verification",
     "estimate_transform",
+    "estimate_upright",
     "match",
     "match_descriptors",
     "verify",

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import logging
 import tempfile
+import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,11 +19,19 @@ from delf_keras.features.pca_fitting import (
     sample_photographs,
 )
 from delf_keras.features.photographs import find_photographs
+from delf_keras.retrieval.aggregation import train_codebook
+from delf_keras.retrieval.asmk import AsmkIndex, AsmkOptions, choose_words
+from delf_keras.retrieval.background import background_votes
 from delf_keras.retrieval.descriptor_index import DescriptorIndex
+from delf_keras.retrieval.global_descriptors import GlobalDescriptors
 from delf_keras.retrieval.image_index import ImageIndex
 from delf_keras.retrieval.image_store import ImageStore
 
 logger = logging.getLogger(__name__)
+
+# Photographs of another set that quantizers are trained on; more descriptors
+# than theirs would hardly move a centroid.
+_LEARNING_PHOTOGRAPHS = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,12 +45,15 @@ class BuildReport:
             Both are in the index.
         extracted: Photographs that were extracted by this build, and not
             taken from its work folder.
+        seconds: dict of stage to the seconds that it took: "extract", "learn"
+            and "index".
     """
 
     index: ImageIndex
     skipped: dict[str, str] = field(default_factory=dict)
     copies: dict[str, str] = field(default_factory=dict)
     extracted: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
 
 
 def build_index(
@@ -51,6 +63,10 @@ def build_index(
     pca=None,
     factory=None,
     probes=None,
+    asmk=None,
+    augmentation=0,
+    learn_on=None,
+    seed=0,
     work_folder=None,
     batch_size=1,
     progress=lambda iterable, total, label: iterable,
@@ -65,6 +81,13 @@ def build_index(
         pca: `PcaOptions` of that PCA.
         factory: str. See `DescriptorIndex.build`.
         probes: int. See `DescriptorIndex.build`.
+        asmk: `AsmkOptions`.
+        augmentation: int. See `GlobalDescriptors.build`; for photographs that
+            are extracted with a global descriptor.
+        learn_on: list of paths of photographs that the PCA and all codebooks
+            are learned on, as benchmarks ask for. Defaults to those that are
+            indexed.
+        seed: int. Of the samples that codebooks are learned on.
         work_folder: str or `Path`. Where features are kept while the index is
             built: an interrupted build goes on from there. Defaults to a
             temporary folder.
@@ -80,21 +103,54 @@ def build_index(
     """
     root, names = _root_and_names(photographs)
     options = pca or PcaOptions()
+    watch = _Stopwatch()
     with contextlib.ExitStack() as stack:
         if work_folder is None:
             work_folder = stack.enter_context(tempfile.TemporaryDirectory())
-        work = _Work(Path(work_folder), root, names, batch_size, progress)
+        work_folder = Path(work_folder)
+        work = _Work(work_folder, root, names, batch_size, progress)
+        learning = work
+        if learn_on is not None:
+            sample = _sample(learn_on, seed)
+            learning = _Work(work_folder, *sample, batch_size, progress)
         searcher = extractor
         if not extractor.has_pca and options.dimension:
-            searcher = _with_pca(extractor, options, work)
+            searcher = _with_pca(extractor, options, learning)
+        if learning is not work:
+            learning.extract(searcher, learning.names, "learn")
+        watch.stop("learn")
         work.extract(searcher, names, "extract")
+        watch.stop("extract")
         named_features = work.read(searcher, names)
+        _check_usable(named_features, searcher, work.skipped)
+        learned = named_features
+        if learning is not work:
+            learned = learning.read(searcher, learning.names)
+    trainer = _Trainer(
+        learned, factory, probes, asmk, augmentation, seed, progress
+    )
+    index = trainer.index(root, named_features, searcher)
+    watch.stop("index")
     return BuildReport(
-        _index(root, named_features, searcher, factory, probes, work.skipped),
+        index,
         work.skipped,
         copies=_copies(root, [name for name, _ in named_features]),
         extracted=work.extracted,
+        seconds=watch.seconds,
     )
+
+
+class _Stopwatch:
+    """Measures one stage after the other, in `seconds`."""
+
+    def __init__(self):
+        self.seconds = {}
+        self._start = time.perf_counter()
+
+    def stop(self, stage):
+        now = time.perf_counter()
+        self.seconds[stage] = now - self._start
+        self._start = now
 
 
 def _root_and_names(photographs):
@@ -102,6 +158,13 @@ def _root_and_names(photographs):
         return Path(photographs).absolute(), find_photographs(photographs)
     paths = (Path(path).absolute().as_posix() for path in photographs)
     return Path("/"), [path[1:] for path in dict.fromkeys(paths)]
+
+
+def _sample(photographs, seed):
+    root, names = _root_and_names(photographs)
+    rng = np.random.default_rng(seed)
+    chosen = rng.permutation(len(names))[:_LEARNING_PHOTOGRAPHS]
+    return root, [names[i] for i in sorted(chosen)]
 
 
 class _Work:
@@ -198,29 +261,90 @@ def _with_pca(extractor, options, work):
     return searcher
 
 
-def _index(root, named_features, searcher, factory, probes, skipped):
-    if not any(len(features) for _, features in named_features):
-        threshold = searcher.options.score_threshold
-        reason = next(
-            iter(skipped.values()),
-            f"no feature has an attention score of at least {threshold:g}",
-        )
-        raise ValueError(
-            "An index needs at least one photograph with features. Received: "
-            f"{len(named_features) + len(skipped)} photographs, none of use; "
-            f"the first: {reason}"
-        )
-    store = ImageStore.from_features(named_features)
-    return ImageIndex(
-        extractor_source=searcher,
-        fingerprint=searcher.fingerprint,
-        root=root,
-        store=store,
-        descriptor_index=DescriptorIndex.build(
-            store.descriptors.astype(np.float32), factory, probes
-        ),
-        extraction=searcher.options,
+def _check_usable(named_features, searcher, skipped):
+    if any(len(features) for _, features in named_features):
+        return
+    threshold = searcher.options.score_threshold
+    reason = next(
+        iter(skipped.values()),
+        f"no feature has an attention score of at least {threshold:g}",
     )
+    raise ValueError(
+        "An index needs at least one photograph with features. Received: "
+        f"{len(named_features) + len(skipped)} photographs, none of use; "
+        f"the first: {reason}"
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Trainer:
+    """What turns features into an index.
+
+    Attributes:
+        learned: list of (name, `LocalFeatures`) to train quantizers on.
+        factory: See `build_index`, as the following.
+        probes: int or None.
+        asmk: `AsmkOptions` or None.
+        augmentation: int.
+        seed: int.
+        progress: Callable.
+    """
+
+    learned: list
+    factory: str | None
+    probes: int | None
+    asmk: AsmkOptions | None
+    augmentation: int
+    seed: int
+    progress: object
+
+    def index(self, root, named_features, searcher):
+        """Returns the `ImageIndex` of features."""
+        store = ImageStore.from_features(named_features)
+        descriptors = store.descriptors.astype(np.float32)
+        sample = descriptors
+        if self.learned is not named_features:
+            sample = np.concatenate(
+                [features.descriptors for _, features in self.learned]
+            )
+        descriptor_index = DescriptorIndex.build(
+            descriptors, self.factory, self.probes, self.seed, sample
+        )
+        return ImageIndex(
+            extractor_source=searcher,
+            fingerprint=searcher.fingerprint,
+            root=root,
+            store=store,
+            descriptor_index=descriptor_index,
+            asmk=self._asmk_index(store, descriptors, sample),
+            background=background_votes(
+                descriptor_index, store, self.seed, self.progress
+            ),
+            extraction=searcher.options,
+            global_descriptors=self._global_descriptors(named_features),
+        )
+
+    def _global_descriptors(self, named_features):
+        vectors, sample = (
+            [each.global_descriptor for _, each in features]
+            for features in (named_features, self.learned)
+        )
+        if vectors[0] is None:
+            return None
+        return GlobalDescriptors.build(
+            np.stack(vectors), np.stack(sample), self.augmentation
+        )
+
+    def _asmk_index(self, store, descriptors, sample):
+        options = self.asmk or AsmkOptions()
+        words = options.num_words or min(
+            choose_words(len(descriptors)), max(len(sample) // 4, 1)
+        )
+        codebook = train_codebook(sample, words, self.seed)
+        images = np.repeat(np.arange(len(store)), np.diff(store.offsets))
+        return AsmkIndex.build(
+            descriptors, images, len(store), codebook, options
+        )
 
 
 def _copies(root, names):

@@ -43,7 +43,7 @@ class DescriptorIndex:
         return inverted.nprobe if inverted else 0
 
     @classmethod
-    def build(cls, descriptors, factory=None, probes=None, seed=0):
+    def build(cls, descriptors, factory=None, probes=None, seed=0, sample=None):
         """Trains an index on descriptors and adds them.
 
         Args:
@@ -53,6 +53,8 @@ class DescriptorIndex:
             probes: int. Inverted lists that a query descriptor probes. None
                 to choose by the number of lists.
             seed: int. Of the sample that the index is trained on.
+            sample: float32 `[M, dimension]`. Descriptors to train the index
+                on, in place of those that are added.
 
         Returns:
             `DescriptorIndex`.
@@ -73,8 +75,10 @@ class DescriptorIndex:
                 f"Received: factory={factory!r} ({_reason(error)})"
             ) from error
         inverted = _inverted_file(index)
+        if sample is None:
+            sample = descriptors
         if inverted:
-            _check_count(count, inverted.nlist, factory)
+            _check_count(len(sample), inverted.nlist, factory)
             inverted.nprobe = min(
                 probes or choose_probes(inverted.nlist), inverted.nlist
             )
@@ -83,8 +87,7 @@ class DescriptorIndex:
             if hasattr(part, "do_polysemous_training"):
                 part.do_polysemous_training = False
         if not index.is_trained:
-            sample = _training_sample(descriptors, inverted, seed)
-            _train(index, sample, factory)
+            _train(index, _training_sample(sample, inverted, seed), factory)
         index.add(np.ascontiguousarray(descriptors, np.float32))
         return cls(index, factory)
 

@@ -10,18 +10,22 @@ from delf_keras.features.extractor import Extractor
 from delf_keras.features.graph import ExtractionOptions
 from delf_keras.features.local_features import LocalFeatures
 from delf_keras.retrieval import index_files
+from delf_keras.retrieval.asmk import AsmkIndex
 from delf_keras.retrieval.descriptor_index import DescriptorIndex
+from delf_keras.retrieval.expansion import expand
+from delf_keras.retrieval.first_scores import FirstScores, score_images
+from delf_keras.retrieval.global_descriptors import GlobalDescriptors
 from delf_keras.retrieval.image_store import ImageStore
 from delf_keras.retrieval.reranking import (
-    SearchOptions,
+    NO_MATCHES,
     VerifiedMatches,
     combine_scores,
     verify_candidates,
 )
-from delf_keras.retrieval.voting import vote
+from delf_keras.retrieval.search_options import SearchOptions
 
-# Photographs of different places share a dozen matches by chance, rarely more.
-VERIFIED_INLIERS = 20
+# Of a thousand photographs of different places, one shares so many matches.
+VERIFIED_INLIERS = 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +36,7 @@ class SearchResult:
         name: The name under which it was indexed.
         path: `Path` of the photograph.
         score: What it is ranked by.
-        votes: The part of the score that its neighbours gave.
+        votes: Its score before verification.
         matches: `VerifiedMatches` with the query.
     """
 
@@ -66,6 +70,10 @@ class ImageIndex:
         root: `Path` that names are relative to.
         store: `ImageStore`.
         descriptor_index: `DescriptorIndex`.
+        asmk: `AsmkIndex` of the same descriptors.
+        background: float32 `[num_images]`, see `background_votes`.
+        global_descriptors: `GlobalDescriptors`, or None if the photographs
+            were extracted without.
         extraction: `ExtractionOptions` of the photographs.
 
     Example:
@@ -87,7 +95,10 @@ class ImageIndex:
     root: Path
     store: ImageStore
     descriptor_index: DescriptorIndex
+    asmk: AsmkIndex
+    background: np.ndarray
     extraction: ExtractionOptions
+    global_descriptors: GlobalDescriptors | None = None
 
     @classmethod
     def build(cls, photographs, extractor, **options):
@@ -168,12 +179,16 @@ class ImageIndex:
                 space.
             ImageError: if the query cannot be used.
         """
-        votes, scores, verified = self._score(query, options)
+        options = options or SearchOptions()
+        query = self._features_of(query)
+        first = self.first_scores(query, options)
+        verified = self.verify(query, first, options)
+        scores = self.final_scores(query, first, verified, options)
         order = np.argsort(-scores, kind="stable")[:top]
         return [
-            self._result(image, votes, scores, verified)
+            self._result(image, first.scores, scores, verified)
             for image in order
-            if votes[image] > 0
+            if first.scores[image] > 0
         ]
 
     def rank(self, query, options=None):
@@ -186,35 +201,73 @@ class ImageIndex:
         Returns:
             int64 `[num_images]`, the images from best to worst.
         """
-        _, scores, _ = self._score(query, options)
+        options = options or SearchOptions()
+        query = self._features_of(query)
+        first = self.first_scores(query, options)
+        verified = self.verify(query, first, options)
+        scores = self.final_scores(query, first, verified, options)
         return np.argsort(-scores, kind="stable")
 
-    def _score(self, query, options):
-        options = options or SearchOptions()
+    def first_scores(self, query, options):
+        """Scores the database by votes and words; the first stage of a search.
+
+        Args:
+            query: `LocalFeatures`.
+            options: `SearchOptions`.
+
+        Returns:
+            `FirstScores`.
+        """
+        if not len(query):
+            return FirstScores(np.zeros(len(self)), np.zeros(0, np.float32))
+        return score_images(query, self, options)
+
+    def verify(self, query, first, options):
+        """Verifies the best images; the second stage of a search.
+
+        Args:
+            query: `LocalFeatures`.
+            first: `FirstScores` of the query.
+            options: `SearchOptions`.
+
+        Returns:
+            dict of image to `VerifiedMatches`.
+        """
+        return verify_candidates(
+            query, first, self.store, self.descriptor_index, options
+        )
+
+    def final_scores(self, query, first, verified, options):
+        """Combines what the stages of a search found.
+
+        Args:
+            query: `LocalFeatures`.
+            first: `FirstScores` of the query.
+            verified: What `verify` returned.
+            options: `SearchOptions`.
+
+        Returns:
+            float64 `[num_images]`.
+        """
+        scores = first.scores
+        if options.expansion:
+            scores = expand(query, first, verified, self, options)
+        return combine_scores(scores, verified, options.ranking)
+
+    def _features_of(self, query):
         if not isinstance(query, LocalFeatures):
             query = self.extractor.extract(query)
         self._check_fingerprint(query.fingerprint)
-        if not len(query):
-            votes = np.zeros(len(self))
-            return votes, votes, {}
-        distances, rows = self.descriptor_index.search(
-            query.descriptors, options.neighbors
-        )
-        votes = vote(distances, self.store.image_ids(rows), len(self))
-        verified = verify_candidates(query, votes, self.store, options)
-        return votes, combine_scores(votes, verified), verified
+        return query
 
     def _result(self, image, votes, scores, verified):
         name = self.store.names[image]
-        empty = np.zeros((0, 2), np.float32)
         return SearchResult(
             name=name,
             path=self.root / name,
             score=float(scores[image]),
             votes=float(votes[image]),
-            matches=verified.get(
-                int(image), VerifiedMatches(None, empty, empty)
-            ),
+            matches=verified.get(int(image), NO_MATCHES),
         )
 
     def _check_fingerprint(self, fingerprint):

@@ -11,6 +11,7 @@ ARRAY_FILES = {
     "sizes": "sizes.npy",
     "offsets": "offsets.npy",
     "locations": "locations.npy",
+    "scales": "scales.npy",
     "descriptors": "descriptors.npy",
 }
 
@@ -25,6 +26,8 @@ class ImageStore:
         offsets: int64 `[num_images + 1]`. The features of photograph `i` are
             the rows `offsets[i]` to `offsets[i + 1]`.
         locations: float32 `[N, 2]`, (y, x) in pixels.
+        scales: float32 `[N]`, pixels of the photograph per pixel of the
+            pyramid level.
         descriptors: float16 `[N, D]`, to match candidates with.
     """
 
@@ -32,6 +35,7 @@ class ImageStore:
     sizes: np.ndarray
     offsets: np.ndarray
     locations: np.ndarray
+    scales: np.ndarray
     descriptors: np.ndarray
 
     def __len__(self):
@@ -53,6 +57,7 @@ class ImageStore:
             sizes=np.array([each.image_size for each in features], np.int32),
             offsets=np.cumsum([0, *map(len, features)], dtype=np.int64),
             locations=np.concatenate([each.locations for each in features]),
+            scales=np.concatenate([each.scales for each in features]),
             descriptors=np.concatenate(
                 [each.descriptors.astype(np.float16) for each in features]
             ),
@@ -63,10 +68,11 @@ class ImageStore:
         return np.searchsorted(self.offsets, rows, side="right") - 1
 
     def features_of(self, image):
-        """Returns the locations and float32 descriptors of a photograph."""
+        """Returns locations, scales and float32 descriptors of an image."""
         rows = slice(self.offsets[image], self.offsets[image + 1])
         return (
             self.locations[rows],
+            self.scales[rows],
             self.descriptors[rows].astype(np.float32),
         )
 

@@ -4,15 +4,22 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
+
 from delf_keras.atomic import atomic_path
 from delf_keras.features.extractor import Extractor
 from delf_keras.features.graph import ExtractionOptions
+from delf_keras.retrieval.asmk import AsmkIndex, AsmkOptions
 from delf_keras.retrieval.descriptor_index import DescriptorIndex
+from delf_keras.retrieval.global_descriptors import GlobalDescriptors
 from delf_keras.retrieval.image_store import ImageStore
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST_FILE = "manifest.json"
 FAISS_FILE = "index.faiss"
+ASMK_FOLDER = "asmk"
+GLOBAL_FOLDER = "global"
+BACKGROUND_FILE = "background.npy"
 PRESET_FOLDER = "preset"
 
 
@@ -26,6 +33,10 @@ def save_index(index, folder):
         temporary.mkdir()
         index.store.save(temporary)
         index.descriptor_index.save(temporary / FAISS_FILE)
+        index.asmk.save(temporary / ASMK_FOLDER)
+        if index.global_descriptors is not None:
+            index.global_descriptors.save(temporary / GLOBAL_FOLDER)
+        np.save(temporary / BACKGROUND_FILE, index.background)
         server = _server(index.extractor_source)
         if server is None:
             index.extractor.save_to_preset(temporary / PRESET_FOLDER)
@@ -37,6 +48,7 @@ def save_index(index, folder):
             "num_images": len(index),
             "num_descriptors": len(index.descriptor_index),
             "extraction": asdict(index.extraction),
+            "asmk": asdict(index.asmk.options),
             "server": server,
             "file_sizes": {
                 file.relative_to(temporary).as_posix(): file.stat().st_size
@@ -60,6 +72,13 @@ def load_index(cls, folder):
             descriptor_index=DescriptorIndex.load(
                 folder / FAISS_FILE, manifest["factory"]
             ),
+            asmk=AsmkIndex.load(
+                folder / ASMK_FOLDER, AsmkOptions(**manifest["asmk"])
+            ),
+            background=np.load(folder / BACKGROUND_FILE, allow_pickle=False),
+            global_descriptors=GlobalDescriptors.load(folder / GLOBAL_FOLDER)
+            if (folder / GLOBAL_FOLDER).is_dir()
+            else None,
             extraction=ExtractionOptions(**manifest["extraction"]),
         )
         _check_counts(index, manifest)

@@ -4,50 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from delf_keras.matching import estimate_transform, match_descriptors
+from delf_keras.matching import (
+    estimate_transform,
+    estimate_upright,
+    match_descriptors,
+)
+from delf_keras.retrieval.voting import vote_weights
 
-
-@dataclass(frozen=True)
-class SearchOptions:
-    """How a database is searched.
-
-    Attributes:
-        neighbors: Nearest descriptors that vote, for each query descriptor.
-            The paper takes 60; more pays where many images show one place.
-        candidates: Images of the most votes that are verified; 0 for none.
-        max_distance: Largest distance of two descriptors that are matched to
-            verify a candidate.
-        model: "affine" or "homography".
-        threshold: Largest distance of an inlier in pixels of the photograph.
-        max_iterations: Most RANSAC hypotheses.
-        seed: Of RANSAC.
-    """
-
-    neighbors: int = 300
-    candidates: int = 100
-    max_distance: float = 0.8
-    model: str = "affine"
-    threshold: float = 20.0
-    max_iterations: int = 10000
-    seed: int = 0
-
-    def __post_init__(self):
-        for name in (
-            "neighbors",
-            "max_distance",
-            "threshold",
-            "max_iterations",
-        ):
-            if getattr(self, name) <= 0:
-                raise ValueError(
-                    f"{name} must be positive. "
-                    f"Received: {name}={getattr(self, name)}"
-                )
-        if self.candidates < 0:
-            raise ValueError(
-                "candidates must not be negative. "
-                f"Received: candidates={self.candidates}"
-            )
+# The weight of inliers that doubles the square of a score: about half of what
+# two photographs of different places agree on by chance.
+_CHANCE_WEIGHT = 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,76 +25,136 @@ class VerifiedMatches:
             the image, or None.
         query_locations: float32 `[M, 2]`, (y, x) in pixels of the query.
         image_locations: float32 `[M, 2]`, (y, x) in pixels of the image.
+        image_rows: int64 `[M]`. Which features of the image they are.
+        weight: float. The sum of what the matches would weigh as votes.
     """
 
     transform: np.ndarray | None
     query_locations: np.ndarray
     image_locations: np.ndarray
+    image_rows: np.ndarray
+    weight: float
 
     def __len__(self):
         return len(self.query_locations)
 
 
-def verify_candidates(query, votes, store, options):
-    """Verifies the images that have the most votes.
+NO_MATCHES = VerifiedMatches(
+    None, np.zeros((0, 2), "f4"), np.zeros((0, 2), "f4"), np.zeros(0, int), 0.0
+)
 
-    The descriptors of the query are matched with those of a candidate, since
-    the neighbours that voted for it are too few to agree on a transform where
-    many images show the same place.
+
+def verify_candidates(query, first, store, descriptor_index, options):
+    """Verifies the images of the highest first score.
 
     Args:
         query: `LocalFeatures`.
-        votes: float64 `[num_images]`.
+        first: `FirstScores`.
         store: `ImageStore`.
+        descriptor_index: `DescriptorIndex` of the same descriptors.
         options: `SearchOptions`.
 
     Returns:
         A dict of image to `VerifiedMatches`.
     """
-    candidates = np.argsort(-votes, kind="stable")[: options.candidates]
+    best = np.argsort(-first.scores, kind="stable")[: options.candidates]
+    candidates = best[first.scores[best] > 0]
+    if options.putatives == "neighbors":
+        putatives = _neighbors_of(
+            query, candidates, store, descriptor_index, options.neighbors
+        )
+    else:
+        putatives = (
+            _match(query, store.features_of(image)[2], options.max_distance)
+            for image in candidates
+        )
     return {
-        int(image): _verify(query, *store.features_of(image), options)
-        for image in candidates
-        if votes[image] > 0
+        int(image): _verify(query, first.reach, store, image, pairs, options)
+        for image, pairs in zip(candidates, putatives, strict=True)
     }
 
 
-def _verify(query, locations, descriptors, options):
+def _match(query, descriptors, max_distance):
+    """Returns query rows, image rows and distances of mutual neighbours.
+
+    The neighbours that voted are too few to agree on a transform where many
+    images show the same place.
+    """
     matches = match_descriptors(
-        query.descriptors, descriptors, max_distance=options.max_distance
+        query.descriptors, descriptors, max_distance=max_distance
     )
-    rows, image_rows = matches.indices.T
-    verification = estimate_transform(
-        query.locations[rows],
-        locations[image_rows],
-        model=options.model,
-        threshold=options.threshold,
-        max_iterations=options.max_iterations,
-        seed=options.seed,
-    )
+    return *matches.indices.T, matches.distances
+
+
+def _neighbors_of(query, candidates, store, descriptor_index, neighbors):
+    """Yields what `_match` returns, of the neighbours in each candidate."""
+    distances, rows = descriptor_index.search(query.descriptors, neighbors)
+    images = store.image_ids(rows)
+    for image in candidates:
+        of_image = images == image
+        # Neighbours are sorted: the first is the nearest in this image.
+        queries = np.flatnonzero(of_image.any(axis=1))
+        nearest = queries, of_image[queries].argmax(axis=1)
+        yield (
+            queries,
+            rows[nearest] - store.offsets[image],
+            np.sqrt(distances[nearest]),
+        )
+
+
+def _verify(query, reach, store, image, putatives, options):
+    rows, image_rows, distances = putatives
+    locations, scales, _ = store.features_of(image)
+    weights = vote_weights(distances**2, reach[rows])
+    points = query.locations[rows], locations[image_rows]
+    if options.model == "upright":
+        verification = estimate_upright(
+            *points,
+            query.scales[rows],
+            scales[image_rows],
+            weights,
+            threshold=options.threshold,
+        )
+    else:
+        verification = estimate_transform(
+            *points,
+            model=options.model,
+            threshold=options.threshold,
+            max_iterations=options.max_iterations,
+            seed=options.seed,
+        )
+    inliers = verification.inliers
     return VerifiedMatches(
         verification.transform,
-        query.locations[rows[verification.inliers]],
-        locations[image_rows[verification.inliers]],
+        points[0][inliers],
+        points[1][inliers],
+        image_rows[inliers],
+        float(weights[inliers].sum()),
     )
 
 
-def combine_scores(votes, verified):
-    """Ranks by votes, raised by the square root of the number of inliers.
+def combine_scores(scores, verified, ranking="fused"):
+    """Raises the first scores of images by the inliers that verify them.
 
     Inliers alone rank badly: two photographs of different facades still
     share a dozen matches by chance. As a factor they settle what votes leave
-    open.
+    open. An inlier counts what it would weigh as a vote.
 
     Args:
-        votes: float64 `[num_images]`.
+        scores: float64 `[num_images]`.
         verified: dict of image to `VerifiedMatches`.
+        ranking: "fused", or "inliers" to rank verified images by the number
+            of their inliers, and by their first score where it is the same.
 
     Returns:
-        float64 `[num_images]`. Every verified image has at least its votes,
-        so that the order of the others stays below.
+        float64 `[num_images]`. Every verified image has at least its first
+        score, so that the order of the others stays below.
     """
-    scores = votes.copy()
+    raised = scores.copy()
     for image, matches in verified.items():
-        scores[image] *= np.sqrt(1 + len(matches))
-    return scores
+        if ranking == "inliers":
+            # A first score is at most the largest one.
+            raised[image] += len(matches) * 2 * scores.max()
+        else:
+            raised[image] *= np.sqrt(1 + matches.weight / _CHANCE_WEIGHT)
+    return raised

@@ -98,8 +98,9 @@ def test_descriptors_are_those_of_a_query(tiny_index, photographs):
     """The photographs that the PCA was fitted on were projected later."""
     for image, name in enumerate(NAMES):
         features = tiny_index.extractor.extract(photographs / name)
-        locations, descriptors = tiny_index.store.features_of(image)
+        locations, scales, descriptors = tiny_index.store.features_of(image)
         np.testing.assert_array_equal(locations, features.locations)
+        np.testing.assert_array_equal(scales, features.scales)
         np.testing.assert_allclose(
             descriptors, features.descriptors, rtol=0, atol=5e-4
         )
@@ -290,7 +291,11 @@ def test_progress_is_shown(folder, tiny_extractor, small_sample, photographs):
         return items
 
     build_index(photographs, tiny_extractor, pca=PCA, progress=progress)
-    assert shown == [("fit PCA", 3, 3), ("extract", 3, 3)]
+    assert shown == [
+        ("fit PCA", 3, 3),
+        ("extract", 3, 3),
+        ("background", 6, 6),
+    ]
 
 
 @pytest.fixture(scope="module")

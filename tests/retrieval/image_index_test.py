@@ -128,16 +128,17 @@ def test_query_that_cannot_be_used(tiny_index, tmp_path):
 
 
 def test_results_are_ranked(tiny_index, photographs):
-    results = tiny_index.search(photographs / NAMES[4])
+    options = SearchOptions(expansion=0)
+    results = tiny_index.search(photographs / NAMES[4], options=options)
 
     scores = [result.score for result in results]
     assert scores == sorted(scores, reverse=True)
     assert len({result.name for result in results}) == len(results) == 6
     for result in results:
-        expected = result.votes * (1 + result.num_inliers) ** 0.5
+        expected = result.votes * (1 + result.matches.weight / 0.02) ** 0.5
         assert result.score == pytest.approx(expected)
         assert result.votes > 0 and result.path.is_file()
-    top = tiny_index.search(photographs / NAMES[4], top=2)
+    top = tiny_index.search(photographs / NAMES[4], 2, options)
     assert_same_results(top, results[:2])
 
 
@@ -209,7 +210,10 @@ def test_database_of_one_descriptor(tiny_index, photographs):
 
 def test_single_neighbors_vote(tiny_index, photographs):
     results = tiny_index.search(
-        photographs / NAMES[3], options=SearchOptions(neighbors=1)
+        photographs / NAMES[3],
+        options=SearchOptions(
+            neighbors=1, first_score="votes", background=False
+        ),
     )
     assert results[0].name == NAMES[3]
     assert results[0].votes == 130
@@ -229,13 +233,15 @@ def test_quantized_index_finds_the_same(tiny_index, photographs):
         assert best.num_inliers == 130
 
 
-def test_twenty_inliers_verify_a_result():
+def test_thirty_inliers_verify_a_result():
     def result(inliers):
         locations = np.zeros((inliers, 2), np.float32)
-        matches = VerifiedMatches(np.eye(3), locations, locations)
+        matches = VerifiedMatches(
+            np.eye(3), locations, locations, np.arange(inliers), 1.0
+        )
         return SearchResult("a.jpg", None, 1.0, 1.0, matches)
 
-    assert [result(n).verified for n in (0, 19, 20, 200)] == [
+    assert [result(n).verified for n in (0, 29, 30, 200)] == [
         False,
         False,
         True,

@@ -39,7 +39,7 @@ def test_features_of_each_image(store, named_features):
     assert store.names == list(COUNTS)
     assert store.sizes.tolist() == [[100 + i, 200] for i in range(4)]
     for image, (_, features) in enumerate(named_features):
-        locations, descriptors = store.features_of(image)
+        locations, scales, descriptors = store.features_of(image)
         np.testing.assert_array_equal(locations, features.locations)
         # Half precision has 11 bits.
         np.testing.assert_allclose(

@@ -11,6 +11,8 @@ import pytest
 from delf_keras.retrieval import ImageIndex
 
 FILES = {
+    "asmk",
+    "background.npy",
     "descriptors.npy",
     "images.json",
     "index.faiss",
@@ -18,8 +20,10 @@ FILES = {
     "manifest.json",
     "offsets.npy",
     "preset",
+    "scales.npy",
     "sizes.npy",
 }
+ARRAYS = FILES - {"asmk", "manifest.json", "preset"} | {"asmk/residuals.npy"}
 
 
 @pytest.fixture
@@ -65,7 +69,7 @@ def test_loaded_index_is_the_saved_one(
 def test_loaded_index_can_be_saved(tiny_index_folder, tmp_path):
     ImageIndex.load(tiny_index_folder).save(tmp_path / "again")
 
-    for name in FILES - {"preset"}:
+    for name in FILES - {"asmk", "preset"}:
         expected = (tiny_index_folder / name).read_bytes()
         assert (tmp_path / "again" / name).read_bytes() == expected
 
@@ -149,9 +153,7 @@ def test_no_index(tmp_path, name):
         ImageIndex.load(tmp_path / name)
 
 
-@pytest.mark.parametrize(
-    "name", sorted(FILES - {"manifest.json", "preset"} | {"preset/config.json"})
-)
+@pytest.mark.parametrize("name", sorted(ARRAYS | {"preset/config.json"}))
 @pytest.mark.parametrize("damage", ["missing", "truncated", "empty"])
 def test_damaged_file(index_folder, name, damage):
     file = index_folder / name
@@ -172,7 +174,7 @@ def test_damaged_file(index_folder, name, damage):
     assert "\n" not in message
 
 
-@pytest.mark.parametrize("name", sorted(FILES - {"manifest.json", "preset"}))
+@pytest.mark.parametrize("name", sorted(ARRAYS))
 def test_overwritten_file(index_folder, name):
     """Its size is right and its content is not."""
     file = index_folder / name
@@ -222,9 +224,9 @@ def test_manifest_with_other_values(index_folder, changes):
 
 def test_newer_format(index_folder):
     """It is named even if nothing else of the manifest is as it was."""
-    (index_folder / "manifest.json").write_text('{"format_version": 2}')
+    (index_folder / "manifest.json").write_text('{"format_version": 3}')
 
-    with pytest.raises(ValueError, match="reads index format 1.*format 2 in"):
+    with pytest.raises(ValueError, match="reads index format 2.*format 3 in"):
         ImageIndex.load(index_folder)
 
 

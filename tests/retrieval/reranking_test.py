@@ -1,21 +1,32 @@
 """Verification finds the transform of the query in the right image."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from delf_keras.features.local_features import LocalFeatures
+from delf_keras.retrieval.descriptor_index import DescriptorIndex
+from delf_keras.retrieval.first_scores import FirstScores
 from delf_keras.retrieval.image_store import ImageStore
 from delf_keras.retrieval.reranking import (
-    SearchOptions,
     VerifiedMatches,
     combine_scores,
     verify_candidates,
 )
+from delf_keras.retrieval.search_options import SearchOptions
 
 # (y, x, 1) of the query to the image: turned, enlarged and moved.
 TRANSFORM = np.array([[1.2, -0.5, 40.0], [0.4, 1.1, -25.0], [0.0, 0.0, 1.0]])
 VOTES = np.array([0.5, 3.0, 0.0, 2.0])
 WRONG, RIGHT, UNVOTED, EMPTY = range(4)
+
+
+def verify(query, store, scores=VOTES, descriptor_index=None, **options):
+    """Verifies with every query descriptor reaching a squared distance of 2."""
+    first = FirstScores(scores, np.full(len(query), 2.0, np.float32))
+    options = SearchOptions(**{"model": "affine"} | options)
+    return verify_candidates(query, first, store, descriptor_index, options)
 
 
 def make_features(locations, descriptors):
@@ -54,8 +65,7 @@ def store(query):
 
 @pytest.mark.parametrize("model", ["affine", "homography"])
 def test_transform_is_found(query, store, model):
-    options = SearchOptions(model=model, threshold=4.0)
-    matches = verify_candidates(query, VOTES, store, options)[RIGHT]
+    matches = verify(query, store, model=model, threshold=4.0)[RIGHT]
 
     assert 60 <= len(matches) <= 63
     np.testing.assert_allclose(matches.transform, TRANSFORM, rtol=0, atol=0.05)
@@ -74,12 +84,7 @@ def test_homography_explains_what_an_affine_map_does_not(query):
     image = make_features(points[:, :2] / points[:, 2:], query.descriptors)
     store = ImageStore.from_features([("aslant", image)])
     affine, homography = (
-        verify_candidates(
-            query,
-            np.ones(1),
-            store,
-            SearchOptions(model=model, threshold=3.0),
-        )[0]
+        verify(query, store, np.ones(1), model=model, threshold=3.0)[0]
         for model in ("affine", "homography")
     )
 
@@ -90,24 +95,20 @@ def test_homography_explains_what_an_affine_map_does_not(query):
 def test_distant_descriptors_do_not_match(query, store):
     """Those of the right image are about 0.2 away."""
     inliers = {
-        distance: len(
-            verify_candidates(
-                query, VOTES, store, SearchOptions(max_distance=distance)
-            )[RIGHT]
-        )
+        distance: len(verify(query, store, max_distance=distance)[RIGHT])
         for distance in (0.05, 0.2, 0.5)
     }
     assert inliers[0.05] == 0 < inliers[0.2] < 60 <= inliers[0.5]
 
 
 def test_wrong_image_has_fewer_inliers(query, store):
-    verified = verify_candidates(query, VOTES, store, SearchOptions())
+    verified = verify(query, store, threshold=20.0)
 
     assert len(verified[WRONG]) < 15 < 60 <= len(verified[RIGHT])
 
 
 def test_image_without_features(query, store):
-    matches = verify_candidates(query, VOTES, store, SearchOptions())[EMPTY]
+    matches = verify(query, store)[EMPTY]
 
     assert len(matches) == 0 and matches.transform is None
     assert matches.query_locations.shape == (0, 2)
@@ -124,37 +125,93 @@ def test_image_without_features(query, store):
     ],
 )
 def test_most_voted_images_are_verified(query, store, candidates, expected):
-    options = SearchOptions(candidates=candidates)
-    assert set(verify_candidates(query, VOTES, store, options)) == expected
+    assert set(verify(query, store, candidates=candidates)) == expected
 
 
 def test_same_seed_gives_the_same(query, store):
-    first, second = (
-        verify_candidates(query, VOTES, store, SearchOptions(seed=7))
-        for _ in range(2)
-    )
+    first, second = (verify(query, store, seed=7) for _ in range(2))
     for image in first:
         np.testing.assert_array_equal(
             first[image].image_locations, second[image].image_locations
         )
 
 
-def matches_of(count):
+def test_inliers_weigh_their_margin(query, store):
+    """As votes, by the distance that the query descriptor reaches."""
+    matches = verify(query, store, threshold=4.0)[RIGHT]
+    rows = matches.image_rows
+    # Rows of the query and of its copy are the same.
+    squared = np.sum(
+        (store.descriptors[80 + rows] - query.descriptors[rows]) ** 2, 1
+    )
+
+    assert matches.weight == pytest.approx(
+        np.sum(((2 - squared) / 2) ** 1.5), rel=1e-3
+    )
+
+
+def test_upright_model_finds_scale_and_shift(query):
+    scales = np.float32([1, 2] * 40)
+    image = LocalFeatures(
+        query.locations * 1.5 + [30, -20],
+        query.descriptors,
+        query.scores,
+        scales * 1.5,
+    )
+    query = dataclasses.replace(query, scales=scales)
+    store = ImageStore.from_features([("larger", image)])
+    matches = verify(query, store, np.ones(1), model="upright")[0]
+
+    assert len(matches) == 80
+    expected = [[1.5, 0, 30], [0, 1.5, -20], [0, 0, 1]]
+    np.testing.assert_allclose(matches.transform, expected, atol=1e-3)
+
+
+def test_neighbors_that_voted_are_verified(query, store):
+    """With all neighbours asked for, they are the nearest of each image."""
+    descriptor_index = DescriptorIndex.build(
+        store.descriptors.astype(np.float32), "exact"
+    )
+    options = {"putatives": "neighbors", "neighbors": 1000, "threshold": 4.0}
+    hits = verify(query, store, descriptor_index=descriptor_index, **options)
+
+    assert 60 <= len(hits[RIGHT]) <= 63
+    np.testing.assert_allclose(hits[RIGHT].transform, TRANSFORM, atol=0.05)
+    # A single neighbour each is of the query's own copy, which has no vote.
+    options["neighbors"] = 1
+    hits = verify(query, store, descriptor_index=descriptor_index, **options)
+    assert len(hits[RIGHT]) == 0
+
+
+def matches_of(count, weight=0.0):
     locations = np.zeros((count, 2), np.float32)
-    return VerifiedMatches(None, locations, locations)
+    return VerifiedMatches(None, locations, locations, np.arange(count), weight)
 
 
 def test_inliers_raise_the_score():
-    verified = {1: matches_of(3), 2: matches_of(24), 3: matches_of(0)}
+    verified = {
+        1: matches_of(3, 0.06),
+        2: matches_of(24, 0.48),
+        3: matches_of(0),
+    }
     scores = combine_scores(np.array([1.0, 5.0, 4.0, 3.0]), verified)
 
     np.testing.assert_allclose(scores, [1, 10, 20, 3])
 
 
+def test_inliers_alone_rank():
+    verified = {0: matches_of(3), 1: matches_of(24), 2: matches_of(3)}
+    scores = combine_scores(
+        np.array([1.0, 2.0, 5.0, 4.0]), verified, ranking="inliers"
+    )
+
+    assert np.argsort(-scores).tolist() == [1, 2, 0, 3]
+
+
 def test_order_of_the_others_stays():
     """Verified images stay before those that were not verified."""
     votes = np.array([7.0, 5.0, 4.0, 4.0, 1.0, 0.0])
-    scores = combine_scores(votes, {0: matches_of(0), 1: matches_of(30)})
+    scores = combine_scores(votes, {0: matches_of(0), 1: matches_of(30, 1.0)})
 
     assert np.argsort(-scores, kind="stable").tolist() == [1, 0, 2, 3, 4, 5]
     np.testing.assert_array_equal(scores[2:], votes[2:])
@@ -170,6 +227,8 @@ def test_order_of_the_others_stays():
         {"max_distance": 0.0},
         {"threshold": 0.0},
         {"max_iterations": 0},
+        {"global_weight": -1.0},
+        {"expansion": -1},
     ],
 )
 def test_options_out_of_range(options):

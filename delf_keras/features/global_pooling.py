@@ -1,0 +1,49 @@
+"""One descriptor of a whole photograph: generalised-mean pooling."""
+
+import math
+
+import tensorflow as tf
+
+# Powers of smaller features would underflow.
+_LEAST = 1e-6
+# Up to half an octave around the photograph's own size, as DELG does.
+_OCTAVES = 0.5
+
+
+def global_descriptor(level_features, options):
+    """Pools the features of the pyramid to one descriptor.
+
+    Each level is pooled by the generalised mean, between the mean (power 1)
+    and the maximum (power to infinity), and brought to unit length; so is the
+    sum of the levels. Levels of more than half an octave from scale 1 are left
+    out, unless all are.
+
+    Args:
+        level_features: list of tensors `[batch, cells, channels]`, not
+            negative, one for each of the scales.
+        options: `ExtractionOptions`.
+
+    Returns:
+        float32 tensor `[batch, channels]` of unit length.
+
+    Reference:
+        Radenovic et al., "Fine-tuning CNN image retrieval with no human
+        annotation", TPAMI 2018, section 3.2; Cao et al., "Unifying deep local
+        and global features for image search", ECCV 2020, section 5.1.
+    """
+    near = [
+        features
+        for features, scale in zip(level_features, options.scales, strict=True)
+        if abs(math.log2(scale)) < _OCTAVES + 0.01
+    ]
+    pooled = [
+        _generalised_mean(features, options.global_power)
+        for features in near or level_features
+    ]
+    return tf.math.l2_normalize(tf.add_n(pooled), axis=-1)
+
+
+def _generalised_mean(features, power):
+    features = tf.maximum(tf.cast(features, tf.float32), _LEAST)
+    mean = tf.reduce_mean(features**power, axis=1) ** (1.0 / power)
+    return tf.math.l2_normalize(mean, axis=-1)

@@ -1,0 +1,124 @@
+"""Aggregated residuals of visual words, the vectors that ASMK compares."""
+
+from dataclasses import dataclass
+
+import faiss
+import numpy as np
+
+# faiss' k-means takes at most this many training points a centroid.
+_POINTS_PER_WORD = 256
+_ITERATIONS = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Aggregates:
+    """One vector for each visual word that occurs in each image.
+
+    Attributes:
+        words: int64 `[M]`, rising within an image.
+        images: int64 `[M]`, the image of each vector, rising.
+        residuals: float32 `[M, D]` of unit length, or, binarised, uint8
+            `[M, ceil(D / 64) * 8]` of bits, one for every positive component.
+    """
+
+    words: np.ndarray
+    images: np.ndarray
+    residuals: np.ndarray
+
+    def __len__(self):
+        return len(self.words)
+
+
+def train_codebook(descriptors, num_words, seed=0):
+    """Clusters descriptors into visual words by k-means.
+
+    Args:
+        descriptors: float32 `[N, D]`, at least `num_words` of them.
+        num_words: int.
+        seed: int. Of the sample of descriptors and of the first centroids.
+
+    Returns:
+        float32 `[num_words, D]`.
+
+    Raises:
+        ValueError: if there are fewer descriptors than words.
+    """
+    count, dimension = descriptors.shape
+    if not 1 <= num_words <= count:
+        raise ValueError(
+            "A codebook has at least one word and at most as many as there "
+            f"are descriptors. Received: num_words={num_words}, {count} "
+            "descriptors"
+        )
+    kmeans = faiss.Kmeans(
+        dimension,
+        num_words,
+        niter=_ITERATIONS,
+        seed=seed,
+        min_points_per_centroid=1,
+        max_points_per_centroid=_POINTS_PER_WORD,
+    )
+    kmeans.train(np.ascontiguousarray(descriptors, np.float32))
+    return kmeans.centroids
+
+
+def aggregate(descriptors, images, codebook, assignments=1, binary=True):
+    """Sums, for each image and word, the residuals of its descriptors.
+
+    A descriptor adds its difference from the centroid of each of its nearest
+    words. The sums are brought to unit length, or reduced to the signs of
+    their components.
+
+    Args:
+        descriptors: float32 `[N, D]`.
+        images: int `[N]`, the image of each descriptor.
+        codebook: float32 `[K, D]`.
+        assignments: int. Nearest words of a descriptor.
+        binary: bool. Whether to keep signs only.
+
+    Returns:
+        `Aggregates`.
+
+    Reference:
+        Tolias et al., "To aggregate or not to aggregate", ICCV 2013,
+        equations 10 (aggregation) and 13 (signs).
+    """
+    quantizer = faiss.IndexFlatL2(codebook.shape[1])
+    quantizer.add(codebook)
+    assignments = min(assignments, len(codebook))
+    _, words = quantizer.search(
+        np.ascontiguousarray(descriptors, np.float32), assignments
+    )
+    rows = np.repeat(np.arange(len(descriptors)), assignments)
+    words = words.ravel()
+    key = np.asarray(images)[rows] * len(codebook) + words
+    order = np.argsort(key, kind="stable")
+    rows, words, key = rows[order], words[order], key[order]
+    starts = np.flatnonzero(np.diff(key, prepend=-1))
+    if not len(starts):
+        sums = np.zeros((0, codebook.shape[1]), np.float32)
+    else:
+        sums = np.add.reduceat(descriptors[rows] - codebook[words], starts)
+    return Aggregates(
+        words=words[starts],
+        images=key[starts] // len(codebook),
+        residuals=pack_signs(sums) if binary else _unit(sums),
+    )
+
+
+def pack_signs(vectors):
+    """Packs the signs of vectors, a bit each, into whole 64-bit words.
+
+    Args:
+        vectors: float32 `[M, D]`.
+
+    Returns:
+        uint8 `[M, ceil(D / 64) * 8]`.
+    """
+    bits = np.packbits(vectors > 0, axis=1)
+    return np.pad(bits, ((0, 0), (0, -bits.shape[1] % 8)))
+
+
+def _unit(vectors):
+    lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))[:, None]
+    return vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
