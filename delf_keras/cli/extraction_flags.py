@@ -15,6 +15,7 @@ _FIXED_BY_EXPORT = (
     "score_threshold",
     "iou_threshold",
     "max_image_size",
+    "min_image_size",
     "scales",
     "precision",
     "pca",
@@ -24,6 +25,7 @@ _FIXED_BY_EXPORT = (
 _FIXED_IN_MODULE = (
     "weights",
     "iou_threshold",
+    "min_image_size",
     "precision",
     "pca",
     "batch_size",
@@ -78,6 +80,13 @@ def define_extraction_flags(flags, default_preset=None, server=False):
         "max_image_size",
         1024,
         "Pixels to which a longer side is shrunk; 0 for no limit.",
+        lower_bound=0,
+        flag_values=flags,
+    )
+    absl_flags.DEFINE_integer(
+        "min_image_size",
+        0,
+        "Pixels to which a longer side is enlarged; 0 for no enlargement.",
         lower_bound=0,
         flag_values=flags,
     )
@@ -168,6 +177,7 @@ def make_extractor(flags, **overrides):
         "score_threshold": flags.score_threshold,
         "iou_threshold": flags.iou_threshold,
         "max_image_size": flags.max_image_size,
+        "min_image_size": flags.min_image_size,
         "precision": flags.precision,
         **overrides,
     }
