@@ -16,10 +16,10 @@ from pathlib import Path
 import keras
 import numpy as np
 from absl import app, flags
-from recording import record
 from tqdm import tqdm
 
 from delf_keras import Extractor
+from delf_keras.benchmarking.recording import record
 from delf_keras.datasets.augmentation import Augmentation
 from delf_keras.datasets.benchmark_files import find_ground_truth
 from delf_keras.datasets.labelled_images import LabelledImages

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import tensorflow as tf
 from absl import app, flags
-from recording import record
 
 from delf_keras import Delf, Extractor
+from delf_keras.benchmarking.recording import record
 from delf_keras.datasets.synthetic import write_photographs
 from delf_keras.features import pyramid
 from delf_keras.features.decoding import read_image

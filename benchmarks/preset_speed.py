@@ -11,9 +11,9 @@ import tempfile
 
 from absl import app, flags
 from extraction_speed import best_seconds, photographs
-from recording import record
 
 from delf_keras import Extractor
+from delf_keras.benchmarking.recording import record
 from delf_keras.models.presets import find_preset
 
 FLAGS = flags.FLAGS

@@ -16,10 +16,10 @@ import time
 
 import numpy as np
 from absl import app, flags
-from delf_keras.benchmarking.recording import record
 from raw_features import KeptFeatures, raw_features
 
 from delf_keras import Extractor
+from delf_keras.benchmarking.recording import record
 from delf_keras.datasets.benchmarks import open_benchmark
 from delf_keras.retrieval import (
     AsmkOptions,

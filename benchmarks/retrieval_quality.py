@@ -16,10 +16,10 @@ import keras
 import numpy as np
 import rootsift
 from absl import app, flags
-from recording import record
 from tqdm import tqdm
 
 from delf_keras import Delf, Extractor
+from delf_keras.benchmarking.recording import record
 from delf_keras.datasets.benchmark_files import find_ground_truth
 from delf_keras.evaluation import (
     evaluate_revisited,

@@ -17,11 +17,11 @@ import tempfile
 from pathlib import Path
 
 from absl import app, flags
-from recording import record
 from serving_clients import Photograph, run_clients
 from serving_faults import corrupt_tenth, killed_server, vanishing_clients
 from serving_process import COMMAND, ServerProcess
 
+from delf_keras.benchmarking.recording import record
 from delf_keras.datasets.synthetic import write_photographs
 
 FLAGS = flags.FLAGS

@@ -13,8 +13,8 @@ from pathlib import Path
 import keras
 import numpy as np
 from absl import app, flags
-from recording import record
 
+from delf_keras.benchmarking.recording import record
 from delf_keras.datasets.labelled_images import LabelledImages
 from delf_keras.features.photographs import find_photographs
 from delf_keras.models import Delf, ResNet

@@ -22,12 +22,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 from absl import app, flags
-from recording import record
 from skimage.measure import ransac
 from skimage.transform import AffineTransform
 from tqdm import tqdm
 
 from delf_keras import Extractor
+from delf_keras.benchmarking.recording import record
 from delf_keras.evaluation import load_revisited
 from delf_keras.features.pca import to_descriptors
 from delf_keras.features.pca_fitting import PcaOptions, fit_pca_on_features

@@ -16,6 +16,7 @@ _FIXED_BY_EXPORT = (
     "iou_threshold",
     "max_image_size",
     "min_image_size",
+    "global_power",
     "scales",
     "precision",
     "pca",
@@ -26,6 +27,7 @@ _FIXED_IN_MODULE = (
     "weights",
     "iou_threshold",
     "min_image_size",
+    "global_power",
     "precision",
     "pca",
     "batch_size",
@@ -88,6 +90,14 @@ def define_extraction_flags(flags, default_preset=None, server=False):
         0,
         "Pixels to which a longer side is enlarged; 0 for no enlargement.",
         lower_bound=0,
+        flag_values=flags,
+    )
+    absl_flags.DEFINE_float(
+        "global_power",
+        0.0,
+        "Power of the generalised mean (GeM) of a descriptor of the whole "
+        "photograph, such as 3; 0 for none.",
+        lower_bound=0.0,
         flag_values=flags,
     )
     absl_flags.DEFINE_list(
@@ -178,6 +188,7 @@ def make_extractor(flags, **overrides):
         "iou_threshold": flags.iou_threshold,
         "max_image_size": flags.max_image_size,
         "min_image_size": flags.min_image_size,
+        "global_power": flags.global_power,
         "precision": flags.precision,
         **overrides,
     }

@@ -15,14 +15,13 @@ of TF-Hub.
 import shutil
 from pathlib import Path
 
-from absl import flags as absl_flags
-
 from delf_keras.cli.extraction_flags import (
     define_batch_flag,
     define_extraction_flags,
     define_folder_flags,
     make_extractor,
 )
+from delf_keras.cli.index_flags import build_options, define_index_flags
 from delf_keras.cli.progress import show_progress
 
 
@@ -31,34 +30,11 @@ def define_flags(flags):
     define_extraction_flags(flags, server=True)
     define_batch_flag(flags)
     define_folder_flags(flags, "Index folder to write.")
-    absl_flags.DEFINE_string(
-        "factory",
-        None,
-        "faiss factory string, or exact, or paper; chosen by the number of "
-        "descriptors if not given.",
-        flag_values=flags,
-    )
-    absl_flags.DEFINE_integer(
-        "probes", None, "Inverted lists that are probed.", 1, flag_values=flags
-    )
-    absl_flags.DEFINE_integer(
-        "pca_dimension",
-        40,
-        "Dimension of the PCA for a preset without one; 0 for none.",
-        lower_bound=0,
-        flag_values=flags,
-    )
-    absl_flags.DEFINE_bool(
-        "whiten", False, "Whether that PCA whitens.", flag_values=flags
-    )
-    absl_flags.DEFINE_integer(
-        "seed", 0, "Of the sample that it is fitted on.", flag_values=flags
-    )
+    define_index_flags(flags)
 
 
 def run(flags, args):
     """Builds and writes the index."""
-    from delf_keras.features.pca_fitting import PcaOptions
     from delf_keras.retrieval import build_index
 
     if args:
@@ -72,12 +48,10 @@ def run(flags, args):
     report = build_index(
         flags.photos,
         make_extractor(flags),
-        pca=PcaOptions(flags.pca_dimension, flags.whiten, flags.seed),
-        factory=flags.factory,
-        probes=flags.probes,
         work_folder=work_folder,
         batch_size=flags.batch_size,
         progress=show_progress,
+        **build_options(flags),
     )
     report.index.save(output)
     shutil.rmtree(work_folder)

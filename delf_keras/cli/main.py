@@ -13,6 +13,7 @@ VERBS = (
     "index",
     "search",
     "evaluate",
+    "benchmark",
     "presets",
     "dataset",
     "train",
@@ -25,7 +26,7 @@ VERBS = (
 
 _WITHOUT_TENSORFLOW = ("evaluate",)
 # Verbs that find what an interrupted run has done.
-_RESUMABLE = ("extract", "index", "train")
+_RESUMABLE = ("benchmark", "extract", "index", "train")
 
 _USAGE_EXIT_CODE = 2
 _INTERRUPTED_EXIT_CODE = 130

@@ -15,8 +15,7 @@ from absl import flags as absl_flags
 
 from delf_keras.atomic import atomic_path
 from delf_keras.cli.extraction_flags import define_other_sources
-
-_OPTIONS = ("neighbors", "candidates", "model")
+from delf_keras.cli.search_flags import define_search_flags, search_options
 
 
 def define_flags(flags):
@@ -34,43 +33,18 @@ def define_flags(flags):
     absl_flags.DEFINE_integer(
         "top", 10, "Photographs to return at most.", 1, flag_values=flags
     )
-    absl_flags.DEFINE_integer(
-        "neighbors",
-        None,
-        "Nearest descriptors that vote, for each query descriptor; the paper "
-        "takes 60.",
-        lower_bound=1,
-        flag_values=flags,
-    )
-    absl_flags.DEFINE_integer(
-        "candidates",
-        None,
-        "Photographs of the most votes that are verified; 0 for none.",
-        lower_bound=0,
-        flag_values=flags,
-    )
-    absl_flags.DEFINE_enum(
-        "model",
-        None,
-        ["affine", "homography"],
-        "Transform between two photographs.",
-        flag_values=flags,
-    )
+    define_search_flags(flags)
 
 
 def run(flags, args):
     """Searches and shows the results."""
-    from delf_keras.retrieval import ImageIndex, SearchOptions
+    from delf_keras.retrieval import ImageIndex
 
     if args:
         raise ValueError(f"search takes no arguments. Received: {args}")
     index = ImageIndex.load(flags.index)
-    # What is not given is left to the defaults of the library.
-    given = {
-        name: flags[name].value for name in _OPTIONS if flags[name].present
-    }
     results = index.search(
-        _query(flags, index.extraction), flags.top, SearchOptions(**given)
+        _query(flags, index.extraction), flags.top, search_options(flags)
     )
     print("rank      score  inliers  photograph")
     for rank, result in enumerate(results, start=1):

@@ -5,7 +5,7 @@ from delf_keras.retrieval.asmk import AsmkOptions
 from delf_keras.retrieval.building import BuildReport, build_index
 from delf_keras.retrieval.image_index import ImageIndex, SearchResult
 from delf_keras.retrieval.reranking import VerifiedMatches
-from delf_keras.retrieval.search_options import SearchOptions
+from delf_keras.search_options import SearchOptions
 
 __all__ = [
     "AsmkOptions",

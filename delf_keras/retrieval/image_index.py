@@ -22,7 +22,7 @@ from delf_keras.retrieval.reranking import (
     combine_scores,
     verify_candidates,
 )
-from delf_keras.retrieval.search_options import SearchOptions
+from delf_keras.search_options import SearchOptions
 
 # Of a thousand photographs of different places, one shares so many matches.
 VERIFIED_INLIERS = 30

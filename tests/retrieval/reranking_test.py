@@ -14,7 +14,7 @@ from delf_keras.retrieval.reranking import (
     combine_scores,
     verify_candidates,
 )
-from delf_keras.retrieval.search_options import SearchOptions
+from delf_keras.search_options import SearchOptions
 
 # (y, x, 1) of the query to the image: turned, enlarged and moved.
 TRANSFORM = np.array([[1.2, -0.5, 40.0], [0.4, 1.1, -25.0], [0.0, 0.0, 1.0]])

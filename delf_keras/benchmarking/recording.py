@@ -10,21 +10,25 @@ from pathlib import Path
 import delf_keras
 from delf_keras.atomic import atomic_path
 
-RESULTS = Path(__file__).parent / "results"
+# Of a clone of the project, from where its benchmarks are run.
+RESULTS = Path("benchmarks/results")
 
 
-def record(benchmark, figures, json_file=None):
+def record(benchmark, figures, json_file=None, results=RESULTS):
     """Adds a row to the results of a benchmark, and writes a JSON file.
 
     Args:
         benchmark: str. Its name, that of the CSV file.
         figures: dict of numbers, strings and such dicts.
         json_file: str or None. File to write the figures to as they are.
+        results: str or `Path`. Folder of the CSV files, None for no row.
     """
     if json_file:
         with atomic_path(json_file) as temporary:
             temporary.write_text(json.dumps(figures, indent=2))
-    path = RESULTS / f"{benchmark}.csv"
+    if results is None:
+        return
+    path = Path(results) / f"{benchmark}.csv"
     rows = []
     if path.exists():
         with open(path, newline="") as file:

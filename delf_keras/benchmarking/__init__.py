@@ -1,0 +1,1 @@
+"""Benchmarks of retrieval: cached stages, published results, reports."""

@@ -1,0 +1,65 @@
+"""Flags of every verb that builds an index."""
+
+from absl import flags as absl_flags
+
+
+def define_index_flags(flags):
+    """Defines the flags that `build_options` reads.
+
+    Args:
+        flags: `absl.flags.FlagValues`.
+    """
+    absl_flags.DEFINE_string(
+        "factory",
+        None,
+        "faiss factory string, or exact, or paper; chosen by the number of "
+        "descriptors if not given.",
+        flag_values=flags,
+    )
+    integers = {
+        "probes": (None, 1, "Inverted lists that are probed."),
+        "pca_dimension": (
+            40,
+            0,
+            "Dimension of the PCA for a preset without one; 0 for none.",
+        ),
+        "words": (
+            None,
+            1,
+            "Visual words of ASMK; chosen by the number of descriptors if "
+            "not given.",
+        ),
+        "augmentation": (
+            0,
+            0,
+            "Nearest photographs by which a global descriptor is augmented.",
+        ),
+        "seed": (
+            0,
+            None,
+            "Of the samples that PCA and codebooks are learned on.",
+        ),
+    }
+    for name, (default, least, text) in integers.items():
+        absl_flags.DEFINE_integer(name, default, text, least, flag_values=flags)
+    switches = {
+        "whiten": "Whether that PCA whitens.",
+        "binary": "Whether ASMK keeps signs only: ASMK*.",
+    }
+    for name, text in switches.items():
+        absl_flags.DEFINE_bool(name, False, text, flag_values=flags)
+
+
+def build_options(flags):
+    """Returns the options of `build_index` that the flags describe."""
+    from delf_keras.features.pca_fitting import PcaOptions
+    from delf_keras.retrieval import AsmkOptions
+
+    return {
+        "pca": PcaOptions(flags.pca_dimension, flags.whiten, flags.seed),
+        "factory": flags.factory,
+        "probes": flags.probes,
+        "asmk": AsmkOptions(num_words=flags.words, binary=flags.binary),
+        "augmentation": flags.augmentation,
+        "seed": flags.seed,
+    }
