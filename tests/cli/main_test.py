@@ -19,19 +19,45 @@ EXTRACTION = {
     "score_threshold",
     "iou_threshold",
     "max_image_size",
+    "min_image_size",
+    "global_power",
     "scales",
     "precision",
 }
 FOLDERS = {"photos", "output"}
+INDEX = {
+    "factory",
+    "probes",
+    "pca_dimension",
+    "whiten",
+    "words",
+    "binary",
+    "augmentation",
+    "seed",
+}
+SEARCH = {
+    "neighbors",
+    "vote_weighting",
+    "background",
+    "first_score",
+    "global_weight",
+    "global_expansion",
+    "candidates",
+    "putatives",
+    "max_distance",
+    "model",
+    "threshold",
+    "max_iterations",
+    "ransac_seed",
+    "ranking",
+    "expansion",
+}
 FLAGS = {
     "extract": EXTRACTION
     | FOLDERS
     | {"server", "tfhub", "batch_size", "format", "pca", "overwrite"},
     "match": EXTRACTION | {"picture", "model", "threshold", "max_ratio"},
-    "index": EXTRACTION
-    | FOLDERS
-    | {"server", "tfhub", "batch_size"}
-    | {"factory", "probes", "pca_dimension", "whiten", "seed"},
+    "index": EXTRACTION | FOLDERS | INDEX | {"server", "tfhub", "batch_size"},
     "search": {
         "server",
         "tfhub",
@@ -40,11 +66,14 @@ FLAGS = {
         "json",
         "picture",
         "top",
-        "neighbors",
-        "candidates",
-        "model",
-    },
+    }
+    | SEARCH,
     "evaluate": {"gnd", "ranks", "name", "json"},
+    "benchmark": EXTRACTION
+    | INDEX
+    | SEARCH
+    | {"dataset", "data_dir", "download", "learn_on", "batch_size"}
+    | {"work_dir", "json", "ranks", "pages", "curves", "results"},
     "presets": set(),
     "dataset": {"name", "data_dir", "manual_dir"}
     | {"describe", "list", "workers"},
@@ -203,6 +232,7 @@ def test_unknown_flag(refused, verb):
         ("import", ("from", "output")),
         ("export", ("preset", "output")),
         ("serve", ("model",)),
+        ("benchmark", ("preset", "dataset")),
     ],
 )
 def test_required_flags_are_named_in_one_line(refused, verb, required):
@@ -239,6 +269,7 @@ def test_stray_arguments(refused, verb):
         "export": ("--preset=p", "--output=o"),
         "serve": ("--model=m",),
         "evaluate": ("--gnd=g", "--ranks=r"),
+        "benchmark": ("--preset=p", "--dataset=d"),
         "train": ("--dataset=folder:p", "--stage=joint", "--output=o"),
     }
     message = refused(verb, *required.get(verb, ()), "stray")

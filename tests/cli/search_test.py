@@ -99,7 +99,7 @@ def test_json(searched, view):
         [score for _, score, *_ in rows], abs=1e-3
     )
     for result in results:
-        assert result["verified"] == (result["inliers"] >= 20)
+        assert result["verified"] == (result["inliers"] >= 30)
         assert 0 < result["votes"] <= result["score"]
 
     best = results[0]
@@ -110,9 +110,9 @@ def test_json(searched, view):
     transform = np.array(best["transform"])
     mapped = np.c_[query, np.ones(len(query))] @ transform.T
     distances = np.linalg.norm(mapped[:, :2] - image, axis=1)
-    assert distances.max() < 20
+    assert distances.max() < 40
     assert best["transform"][2] == [0, 0, 1]
-    # The affine map is estimated from cells of 16 pixels.
+    # Scale and shift are estimated from cells of 16 pixels.
     centre = transform @ (64, 80, 1)
     np.testing.assert_allclose(centre[:2], SHIFT + (64, 80), atol=8)
 
