@@ -36,6 +36,9 @@ flags.DEFINE_string("weights", None, "ImageNet weights for the preset.")
 flags.DEFINE_string("work_dir", None, "Where features are kept.")
 flags.DEFINE_integer("image_size", 640, "Pixels of the longer side.")
 flags.DEFINE_list("seeds", ["0"], "Seeds of PCA and codebooks.")
+flags.DEFINE_multi_string(
+    "method", None, "Method to measure, by its name; all if not given."
+)
 flags.DEFINE_bool("settings", False, "Measure settings of the features.")
 flags.DEFINE_string("json", None, "File to write the figures to.")
 
@@ -125,7 +128,8 @@ def measure_methods(benchmark, extractor, database, queries, seed):
     index = build(benchmark, kept, PcaOptions(seed=seed), seed)
     queries = [index.extractor.project(each) for each in queries]
     binary = with_signs(index)
-    for name, options in METHODS.items():
+    for name in FLAGS.method or METHODS:
+        options = METHODS[name]
         searched = binary if "ASMK*" in name else index
         yield name, measure(benchmark, searched, queries, options)
 

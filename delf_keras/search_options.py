@@ -72,7 +72,8 @@ class SearchOptions:
     )
     model: str = _option(
         "upright",
-        "Transform between two photographs: scale and shift, or more.",
+        "Transform between two photographs: scale and shift, or more; affine "
+        "in place of upright where all features are of one scale.",
         "upright",
         "affine",
         "homography",

@@ -107,7 +107,11 @@ def _verify(query, reach, store, image, putatives, options):
     locations, scales, _ = store.features_of(image)
     weights = vote_weights(distances**2, reach[rows])
     points = query.locations[rows], locations[image_rows]
-    if options.model == "upright":
+    model = options.model
+    # Features of a single scale, as TF-Hub modules tell them, have no ratios.
+    if model == "upright" and len(query) and not np.ptp(query.scales):
+        model = "affine"
+    if model == "upright":
         verification = estimate_upright(
             *points,
             query.scales[rows],
@@ -118,7 +122,7 @@ def _verify(query, reach, store, image, putatives, options):
     else:
         verification = estimate_transform(
             *points,
-            model=options.model,
+            model=model,
             threshold=options.threshold,
             max_iterations=options.max_iterations,
             seed=options.seed,
