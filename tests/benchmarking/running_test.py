@@ -58,7 +58,6 @@ def test_rankings_are_full_and_evaluated(outcome, benchmark):
         np.testing.assert_equal(
             result.average_precision, expected[protocol].average_precision
         )
-    assert outcome.results["M"].mean_average_precision > 0.3
     assert set(outcome.seconds) == {
         "learn",
         "extract",

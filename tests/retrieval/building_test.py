@@ -352,13 +352,13 @@ def test_failed_projection_goes_on(
     photographs, tiny_extractor, tiny_index, tmp_path, monkeypatch
 ):
     """A disk that is full when the PCA is fitted costs no extraction."""
-    from delf_keras.retrieval import building
+    from delf_keras.retrieval import extraction_work
 
     def fail(*args):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(building, "to_descriptors", fail)
+        patch.setattr(extraction_work, "to_descriptors", fail)
         with pytest.raises(OSError, match="No space left"):
             build_index(
                 photographs, tiny_extractor, pca=PCA, work_folder=tmp_path
