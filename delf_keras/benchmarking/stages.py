@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import shutil
 import time
 from dataclasses import dataclass
 
@@ -67,10 +68,11 @@ class Stages:
             extractor.cache_key, of_index, _stamp(paths), _stamp(learn_on or ())
         )
         folder = self._folder / f"index-{self._index_key}"
-        record = folder / "benchmark.json"
-        if record.is_file():
+        record = folder.with_suffix(".json")
+        kept = _load_index(folder, record)
+        if kept is not None:
             self.kept |= {"learn", "extract", "index"}
-            return ImageIndex.load(folder), json.loads(record.read_text())
+            return kept
         report = build_index(
             paths,
             extractor,
@@ -92,9 +94,10 @@ class Stages:
             "seconds": report.seconds,
             "extracted": report.extracted,
         }
-        report.index.save(folder)
+        # Without its record, the folder would not be known for whole.
         with atomic_path(record) as temporary:
             temporary.write_text(json.dumps(built))
+        report.index.save(folder)
         return report.index, built
 
     def queries(self, index, batch_size):
@@ -153,6 +156,17 @@ class Stages:
         return read_query(
             benchmark.query_paths[number], benchmark.boxes[number]
         )
+
+
+def _load_index(folder, record):
+    """Returns a kept index and its record, None if there is no whole one."""
+    if not folder.is_dir():
+        return None
+    try:
+        return ImageIndex.load(folder), json.loads(record.read_text())
+    except (OSError, ValueError):
+        shutil.rmtree(folder)
+        return None
 
 
 def _search(index, features, options):

@@ -129,6 +129,30 @@ def test_damaged_file_is_computed_again(
     np.testing.assert_array_equal(again.ranks, outcome.ranks)
 
 
+@pytest.mark.parametrize("damage", ["index.faiss", "record"])
+def test_damaged_index_is_built_again(
+    outcome, benchmark, tiny_extractor, tmp_path, work, damage
+):
+    copy = shutil.copytree(work, tmp_path / "work")
+    for folder in copy.glob("index-*/"):
+        if damage == "record":
+            folder.with_suffix(".json").unlink()
+        else:
+            (folder / damage).write_bytes(b"damaged")
+    progress = Progress()
+    again = run_benchmark(
+        benchmark,
+        tiny_extractor,
+        OPTIONS,
+        work_folder=copy,
+        progress=progress,
+    )
+
+    assert progress.done.get("extract", 0) == 0 < progress.done["background"]
+    assert "index" not in again.kept and "extract" in again.kept
+    np.testing.assert_array_equal(again.ranks, outcome.ranks)
+
+
 def test_learned_on_others(outcome, benchmark, tiny_extractor, photographs):
     """Its PCA is another, and so is the descriptor space."""
     others = sorted(photographs.glob("*.jpg"))
