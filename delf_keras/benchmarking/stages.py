@@ -1,9 +1,7 @@
 """The stages of a benchmark, each kept for the next run."""
 
 import dataclasses
-import hashlib
 import json
-import os
 import shutil
 import time
 from dataclasses import dataclass
@@ -11,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from delf_keras.atomic import atomic_path
+from delf_keras.benchmarking.extraction_costs import ExtractionCosts
+from delf_keras.benchmarking.kept_files import is_whole, key_of, stamp_of
 from delf_keras.features.files import names_h5, open_h5, read_h5, write_h5
 from delf_keras.features.pca_fitting import PcaOptions
 from delf_keras.features.photographs import read_query
@@ -58,41 +58,38 @@ class Stages:
         self._options = options
         self._progress = progress
         self._index_key = None
+        self._queries_key = None
 
     def index(self, extractor, learn_on, batch_size):
         """Returns the `ImageIndex`, and a dict of what building it took."""
         options = self._options
-        paths = self._benchmark.image_paths
-        of_index = dataclasses.replace(options, search=SearchOptions())
-        self._index_key = _key(
-            extractor.cache_key, of_index, _stamp(paths), _stamp(learn_on or ())
+        features_key = key_of(
+            extractor.cache_key,
+            options.pca,
+            stamp_of(self._benchmark.image_paths),
+            # The seed chooses among the photographs to learn on.
+            learn_on and (stamp_of(learn_on), options.seed),
         )
+        of_index = dataclasses.replace(options, search=SearchOptions())
+        self._index_key = key_of(features_key, of_index)
         folder = self._folder / f"index-{self._index_key}"
         record = folder.with_suffix(".json")
         kept = _load_index(folder, record)
         if kept is not None:
             self.kept |= {"learn", "extract", "index"}
             return kept
-        report = build_index(
-            paths,
-            extractor,
-            pca=options.pca,
-            factory=options.factory,
-            probes=options.probes,
-            asmk=options.asmk,
-            augmentation=options.augmentation,
-            learn_on=learn_on,
-            seed=options.seed,
-            work_folder=self._folder,
-            batch_size=batch_size,
-            progress=self._progress,
+        features_folder = self._folder / f"features-{features_key}"
+        report, costs = self._build(
+            features_folder, extractor, learn_on, batch_size
         )
-        if report.extracted < len(report.index):
-            self.kept.add("extract")
         built = {
             "skipped": report.skipped,
-            "seconds": report.seconds,
-            "extracted": report.extracted,
+            "seconds": {
+                "learn": costs["learn"],
+                "extract": costs["extract"],
+                "index": report.seconds["index"],
+            },
+            "extracted": costs["extracted"],
         }
         # Without its record, the folder would not be known for whole.
         with atomic_path(record) as temporary:
@@ -100,16 +97,54 @@ class Stages:
         report.index.save(folder)
         return report.index, built
 
+    def _build(self, folder, extractor, learn_on, batch_size):
+        """Returns the `BuildReport`, and what extraction cost in all."""
+        if not all(map(is_whole, _files_of_build(folder))):
+            shutil.rmtree(folder)
+        fit_stage = "extract" if learn_on is None else "learn"
+        costs = ExtractionCosts(
+            folder / "costs.json",
+            self._progress,
+            {"learn": "learn", "fit PCA": fit_stage, "extract": "extract"},
+        )
+        self.kept |= costs.kept
+        options = self._options
+        try:
+            report = build_index(
+                self._benchmark.image_paths,
+                extractor,
+                pca=options.pca,
+                factory=options.factory,
+                probes=options.probes,
+                asmk=options.asmk,
+                augmentation=options.augmentation,
+                learn_on=learn_on,
+                seed=options.seed,
+                # A build tells photographs apart by name only, and PCAs not
+                # by what they are learned on.
+                work_folder=folder,
+                batch_size=batch_size,
+                progress=costs,
+            )
+        except BaseException:
+            # An interruption too, after hours of it.
+            costs.write()
+            raise
+        return report, costs.write(report.seconds)
+
     def queries(self, index, batch_size):
         """Returns the `LocalFeatures` of the queries."""
         benchmark = self._benchmark
-        key = _key(
+        key = self._queries_key = key_of(
             index.extractor.cache_key,
-            _stamp(benchmark.query_paths),
+            stamp_of(benchmark.query_paths),
             benchmark.boxes.tolist(),
         )
+        path = self._folder / f"queries-{key}.h5"
+        if path.exists() and not is_whole(path):
+            path.unlink()
         names = [f"{n:05d}" for n in range(len(benchmark.query_names))]
-        with open_h5(self._folder / f"queries-{key}.h5", "a") as file:
+        with open_h5(path, "a") as file:
             known = {*names_h5(file)}
             missing = [name for name in names if name not in known]
             if len(missing) < len(names):
@@ -132,7 +167,7 @@ class Stages:
 
     def search(self, index, queries):
         """Returns scores, inliers and seconds of each query, of the index."""
-        key = _key(self._index_key, self._options.search)
+        key = key_of(self._index_key, self._queries_key, self._options.search)
         folder = self._folder / f"search-{key}"
         folder.mkdir(parents=True, exist_ok=True)
         searched = []
@@ -156,6 +191,10 @@ class Stages:
         return read_query(
             benchmark.query_paths[number], benchmark.boxes[number]
         )
+
+
+def _files_of_build(folder):
+    return [*folder.glob("*.h5"), *folder.glob("*.npz")]
 
 
 def _load_index(folder, record):
@@ -189,19 +228,3 @@ def _load(path):
     # numpy, zipfile and zlib have a dozen exceptions for a damaged file.
     except Exception:
         return None
-
-
-def _stamp(paths):
-    """Identifies files by their names, sizes and times."""
-    digest = hashlib.sha256()
-    for path in paths:
-        status = os.stat(path)
-        digest.update(
-            f"{path} {status.st_size} {status.st_mtime_ns}\n".encode()
-        )
-    return digest.hexdigest()
-
-
-def _key(*parts):
-    text = "\n".join(map(str, parts))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
