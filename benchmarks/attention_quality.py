@@ -33,6 +33,7 @@ from delf_keras.training.options import TrainingOptions
 from delf_keras.training.retrieval_quality import evaluate_retrieval
 from delf_keras.training.stages import compile_classifier, make_classifier
 
+RESULTS = Path(__file__).parent / "results"
 FLAGS = flags.FLAGS
 flags.DEFINE_string("data", None, "Folder with jpg/, labels.csv, gnd_*.pkl.")
 flags.DEFINE_string("preset", "delf_resnet50_imagenet", "Preset.")
@@ -75,7 +76,7 @@ def main(_):
                 f"{half} {protocol}: norm {figures['norm'][half][protocol]:.2f}"
                 f", trained {np.mean(values):.2f} +- {np.std(values):.2f}"
             )
-    record("attention_quality", figures, FLAGS.json)
+    record("attention_quality", figures, RESULTS, FLAGS.json)
 
 
 def read_labels(path):

@@ -25,6 +25,7 @@ from delf_keras.features import pyramid
 from delf_keras.features.decoding import read_image
 from delf_keras.features.graph import PRECISIONS
 
+RESULTS = Path(__file__).parent / "results"
 FLAGS = flags.FLAGS
 flags.DEFINE_string("data", None, "Folder with jpg/; rendered if not given.")
 flags.DEFINE_string("preset", "delf_resnet50_imagenet", "Preset.")
@@ -54,7 +55,7 @@ def main(_):
         )
         figures["bfloat16_over_keras_float32"] = ratio
         print(f"bfloat16 is {ratio:.2f} times the plain float32 Keras model")
-    record("extraction_speed", figures, FLAGS.json)
+    record("extraction_speed", figures, RESULTS, FLAGS.json)
 
 
 def photographs(folder):

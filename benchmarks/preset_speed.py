@@ -8,6 +8,7 @@ the machine disturbs all alike.
 """
 
 import tempfile
+from pathlib import Path
 
 from absl import app, flags
 from extraction_speed import best_seconds, photographs
@@ -16,6 +17,7 @@ from delf_keras import Extractor
 from delf_keras.benchmarking.recording import record
 from delf_keras.models.presets import find_preset
 
+RESULTS = Path(__file__).parent / "results"
 FLAGS = flags.FLAGS
 flags.DEFINE_list("presets", None, "Presets, of which the last is the peer.")
 
@@ -36,7 +38,7 @@ def main(_):
         rate, ratio = len(paths) / each, slowest / each
         print(f"{name}: {rate:.2f} images/s, {ratio:.1f} times its peer's")
         figures[name] = {"images_per_second": rate, "ratio": ratio}
-    record("preset_speed", figures, FLAGS.json)
+    record("preset_speed", figures, RESULTS, FLAGS.json)
 
 
 def make_extractor(name):

@@ -13,6 +13,7 @@ place of the methods: their number, dimension, whitening.
 
 import dataclasses
 import time
+from pathlib import Path
 
 import numpy as np
 from absl import app, flags
@@ -29,6 +30,7 @@ from delf_keras.retrieval import (
 )
 from delf_keras.retrieval.asmk import AsmkIndex
 
+RESULTS = Path(__file__).parent / "results"
 FLAGS = flags.FLAGS
 flags.DEFINE_string("data", None, "Folder with jpg/ and gnd_*.pkl.")
 flags.DEFINE_string("preset", "delf_resnet50_imagenet", "Preset.")
@@ -115,6 +117,7 @@ def main(_):
         "retrieval_ablation",
         {name: summary(figures) for name, figures in measured.items()}
         | {"seeds": len(FLAGS.seeds), "image_size": FLAGS.image_size},
+        RESULTS,
         FLAGS.json,
     )
 

@@ -10,6 +10,7 @@ for DELF, and for RootSIFT with exhaustive affine verification as a peer.
 
 import dataclasses
 import time
+from pathlib import Path
 
 import keras
 import rootsift
@@ -29,6 +30,7 @@ from delf_keras.evaluation import format_revisited
 from delf_keras.features.photographs import read_query
 from delf_keras.retrieval import PcaOptions, SearchOptions
 
+RESULTS = Path(__file__).parent / "results"
 FLAGS = flags.FLAGS
 flags.DEFINE_string("data", None, "Folder with jpg/ and gnd_*.pkl.")
 flags.DEFINE_string("preset", "delf_resnet50_imagenet", "Preset.")
@@ -79,7 +81,7 @@ def main(_):
     figures = figures_of(run, settings | settings_of(options, run.extraction))
     if FLAGS.rootsift:
         figures["rootsift"] = rank_with_rootsift(benchmark)
-    record("retrieval_quality", figures, FLAGS.json)
+    record("retrieval_quality", figures, RESULTS, FLAGS.json)
 
 
 def make_extractor():

@@ -24,6 +24,7 @@ from serving_process import COMMAND, ServerProcess
 from delf_keras.benchmarking.recording import record
 from delf_keras.datasets.synthetic import write_photographs
 
+RESULTS = Path(__file__).parent / "results"
 FLAGS = flags.FLAGS
 flags.DEFINE_string("preset", "delf_tiny", "Preset.")
 flags.DEFINE_string("weights", None, "ImageNet weights for the preset.")
@@ -66,7 +67,7 @@ def main(_):
             }
             for name in ("memory", "vanishing", "corrupt", "killed"):
                 print(f"{name}: {figures[name]}")
-    record("serving_load", figures, FLAGS.json)
+    record("serving_load", figures, RESULTS, FLAGS.json)
 
 
 def photograph_files(folder):

@@ -22,6 +22,7 @@ from delf_keras.training.options import STAGE_DEFAULTS, TrainingOptions
 from delf_keras.training.pipeline import PipelineOptions, training_batches
 from delf_keras.training.stages import compile_classifier, make_classifier
 
+RESULTS = Path(__file__).parent / "results"
 FLAGS = flags.FLAGS
 flags.DEFINE_string("photos", None, "Folder of photographs.")
 flags.DEFINE_integer("depth", 50, "Depth of the ResNet.")
@@ -44,7 +45,7 @@ def main(_):
         figures[stage] = measure_stage(stage)
         shown = ", ".join(f"{k} {v:.3g}" for k, v in figures[stage].items())
         print(f"{stage}: {shown}", flush=True)
-    record("training_speed", figures, FLAGS.json)
+    record("training_speed", figures, RESULTS, FLAGS.json)
 
 
 def measure_stage(stage):

@@ -34,6 +34,7 @@ from delf_keras.features.pca_fitting import PcaOptions, fit_pca_on_features
 from delf_keras.matching import estimate_transform, match_descriptors
 from delf_keras.retrieval import SearchOptions
 
+RESULTS = Path(__file__).parent / "results"
 FLAGS = flags.FLAGS
 flags.DEFINE_string("data", None, "Folder with jpg/ and gnd_*.pkl.")
 flags.DEFINE_string("preset", "delf_resnet50_imagenet", "Preset.")
@@ -197,7 +198,7 @@ def main(_):
     measured["all"] = measured["right"] + measured["wrong"]
     results = {kind: summarize(rows) for kind, rows in measured.items()}
     print_table(results)
-    record("verification_speed", results, FLAGS.json)
+    record("verification_speed", results, RESULTS, FLAGS.json)
 
 
 if __name__ == "__main__":

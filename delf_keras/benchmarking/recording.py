@@ -10,18 +10,15 @@ from pathlib import Path
 import delf_keras
 from delf_keras.atomic import atomic_path
 
-# Of a clone of the project, from where its benchmarks are run.
-RESULTS = Path("benchmarks/results")
 
-
-def record(benchmark, figures, json_file=None, results=RESULTS):
+def record(benchmark, figures, results, json_file=None):
     """Adds a row to the results of a benchmark, and writes a JSON file.
 
     Args:
         benchmark: str. Its name, that of the CSV file.
         figures: dict of numbers, strings and such dicts.
-        json_file: str or None. File to write the figures to as they are.
         results: str or `Path`. Folder of the CSV files, None for no row.
+        json_file: str or None. File to write the figures to as they are.
     """
     if json_file:
         with atomic_path(json_file) as temporary:

@@ -62,6 +62,8 @@ def figures_of(run, settings):
         "seconds_kept": sorted(run.kept),
         "seconds_per_image": per_image,
         "seconds_per_query": (seconds["search"] + seconds["verify"]) / queries,
+        "seconds_per_search": seconds["search"] / queries,
+        "seconds_per_verification": seconds["verify"] / queries,
         "dataset": run.benchmark.name,
         "images": len(run.ranks),
         "queries": queries,

@@ -7,10 +7,11 @@
 The data sets are oxford5k, oxford105k, paris6k, paris106k, roxford5k,
 rparis6k, roxford5k+1m and rparis6k+1m; or a folder with jpg/ and a ground
 truth: gnd_*.pkl in the layout of Revisited Oxford, or the text files of
-Oxford5k. Queries are cropped to their boxes; PCA and codebooks are learned on
-the other city for the published sets, on the database for a folder, or on
---learn_on. Prints mAP and mP@k as the reference evaluators do, beside what
-others have published.
+Oxford5k. Photographs are brought to 640 pixels unless --max_image_size and
+--min_image_size say otherwise. Queries are cropped to their boxes; PCA and
+codebooks are learned on the other city for the published sets, on the
+database for a folder, or on --learn_on. Prints mAP and mP@k as the reference
+evaluators do, beside what others have published.
 
 Every stage is kept in --work_dir: an interrupted run goes on when the same
 command is given again, and another option does again only what it changes.
@@ -53,7 +54,7 @@ def define_flags(flags):
         "pages": "Folder to write a page for each query to.",
         "curves": "File (.png, .jpg, .pdf) to draw precision and recall to.",
         "results": "Folder of the CSV file that a row is added to; "
-        "benchmarks/results if it is there.",
+        "benchmarks/results if it is there, else --work_dir, if not given.",
     }
     for name, text in strings.items():
         absl_flags.DEFINE_string(name, None, text, flag_values=flags)
@@ -111,6 +112,10 @@ def _check_outputs(flags):
         raise ValueError(
             f"Rankings are written to a .npy file. Received: {flags.ranks}"
         )
+    if flags.curves:
+        from delf_keras.visualization.sheet import picture_format
+
+        picture_format(flags.curves)
 
 
 def _report(flags, outcome):
@@ -131,9 +136,11 @@ def _report(flags, outcome):
     print("\n".join(filter(None, [table, *_seconds(outcome)])))
     for reason in outcome.skipped.values():
         print(f"Skipped: {reason}")
-    results = flags.results or (_RESULTS if _RESULTS.is_dir() else None)
+    if outcome.skipped:
+        print(f"{len(outcome.skipped)} photographs skipped.")
+    results = _RESULTS if _RESULTS.is_dir() else flags.work_dir
     figures = report.figures_of(outcome, settings)
-    record("benchmark", figures, flags.json, results)
+    record("benchmark", figures, flags.results or results, flags.json)
     if flags.ranks:
         with atomic_path(flags.ranks) as temporary:
             np.save(temporary, outcome.ranks)

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from delf_keras.benchmarking.published import ROWS, published_table
 from delf_keras.benchmarking.report import (
     figures_of,
     precision_recall,
@@ -65,6 +64,8 @@ def test_figures(revisited, classic):
     assert figures["mP@k"]["M"].keys() == {"1", "5", "10"}
     assert figures["seconds_per_image"] == 2.0
     assert figures["seconds_per_query"] == 4 / revisited.ranks.shape[1]
+    assert figures["seconds_per_search"] == 1 / revisited.ranks.shape[1]
+    assert figures["seconds_per_verification"] == 3 / revisited.ranks.shape[1]
     assert figures["seconds_kept"] == ["extract"]
     assert figures["skipped"] == 1 and figures["preset"] == "tiny"
     assert 0 < figures_of(classic, {})["mAP"] <= 100
@@ -100,18 +101,3 @@ def test_pages_show_the_ranking(kind, request):
         assert "inliers" in page.entries[0].note
         for entry in page.missed:
             assert entry.label in ("easy", "hard", "positive")
-
-
-def test_table_of_published_results(revisited):
-    lines = published_table("roxford5k", "ours", revisited.results).split("\n")
-
-    assert lines[0].split() == ["E", "M", "H", "source"]
-    assert any("D2R R-ASMK*" in line and "73.3" in line for line in lines)
-    assert lines[-1].startswith("ours") and lines[-1].endswith("this run")
-    assert published_table("my folder", "ours", revisited.results) == ""
-
-
-def test_published_rows_are_shares():
-    for row in ROWS:
-        assert row.source
-        assert all(20 < value < 100 for value in row.figures.values())

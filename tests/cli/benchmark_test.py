@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import pytest
 
@@ -130,3 +131,32 @@ def test_rankings_are_an_array_file(finish, arguments):
     outcome = finish(*arguments, "--ranks=ranks.txt")
     assert outcome.code == 1
     assert "Received: ranks.txt" in outcome.err
+
+
+def test_format_of_a_curve_is_refused_at_once(finish, arguments):
+    outcome = finish(*arguments, "--curves=curve.gif")
+    assert outcome.code == 1
+    assert "curve.gif" in outcome.err
+
+
+def test_skipped_photographs_and_where_rows_go_by_default(
+    finish, arguments, revisited_set, tmp_path, monkeypatch
+):
+    """To the work folder, and to benchmarks/results where that is."""
+    broken = shutil.copytree(revisited_set, tmp_path / "set")
+    (broken / "jpg/distractor_00.jpg").write_bytes(b"no photograph")
+    work = tmp_path / "work"
+    command = [each for each in arguments if "--results" not in each]
+    command += [f"--dataset={broken}", f"--work_dir={work}"]
+    monkeypatch.chdir(tmp_path)
+    outcome = finish(*command)
+
+    assert outcome.code == 0, outcome.err
+    *_, skipped, count = outcome.out.splitlines()
+    assert skipped.startswith("Skipped: ") and "distractor_00" in skipped
+    assert count == "1 photographs skipped."
+    assert (work / "benchmark.csv").is_file()
+
+    (tmp_path / "benchmarks/results").mkdir(parents=True)
+    assert finish(*command).code == 0
+    assert (tmp_path / "benchmarks/results/benchmark.csv").is_file()
