@@ -41,6 +41,9 @@ class KeptFeatures(FeatureSource):
             self.options.max_features,
         )
 
+    def save_to_preset(self, folder):
+        self._extractor.save_to_preset(folder)
+
     def extract_each(self, photographs, batch_size=1):
         for photograph in photographs:
             yield photograph, self.project(self._features[photograph])

@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+import weakref
 from pathlib import Path
 
 
@@ -41,3 +42,15 @@ def atomic_path(path):
         os.replace(temporary, path)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+class TemporaryFolder:
+    """A folder that is removed with the last reference to this object.
+
+    Attributes:
+        path: `Path` of the folder.
+    """
+
+    def __init__(self):
+        self.path = Path(tempfile.mkdtemp(prefix="delf-keras-"))
+        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)

@@ -113,9 +113,9 @@ def run_benchmark(
         extracted=built["extracted"],
         extraction=index.extraction,
         settings={
-            "factory": index.descriptor_index.factory,
-            "dimension": index.descriptor_index.dimension,
-            "descriptors": len(index.descriptor_index),
+            "factory": index.database.factory,
+            "dimension": index.database.dimension,
+            "descriptors": index.database.num_descriptors,
         },
     )
 
@@ -126,7 +126,7 @@ def _in_order(benchmark, index, scores, inliers):
         os.path.abspath(path)[1:]: number
         for number, path in enumerate(benchmark.image_paths)
     }
-    rows = [position[name] for name in index.store.names]
+    rows = [position[name] for name in index.database.names]
     shape = len(benchmark.image_names), len(scores)
     all_scores = np.full(shape, -np.inf)
     all_inliers = np.zeros(shape, np.int32)

@@ -30,8 +30,9 @@ class BenchmarkOptions:
 
     Attributes:
         pca: `PcaOptions`, for an extractor without PCA.
-        factory: See `build_index`, as the next three.
+        factory: See `build_index`, as the next four.
         probes: int or None.
+        recall: float.
         asmk: `AsmkOptions`.
         augmentation: int.
         search: `SearchOptions`.
@@ -41,6 +42,7 @@ class BenchmarkOptions:
     pca: PcaOptions = PcaOptions()
     factory: str | None = None
     probes: int | None = None
+    recall: float = 0.95
     asmk: AsmkOptions = AsmkOptions()
     augmentation: int = 0
     search: SearchOptions = SearchOptions()
@@ -117,6 +119,7 @@ class Stages:
                 factory=options.factory,
                 probes=options.probes,
                 asmk=options.asmk,
+                recall=options.recall,
                 augmentation=options.augmentation,
                 learn_on=learn_on,
                 seed=options.seed,

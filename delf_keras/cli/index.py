@@ -48,19 +48,19 @@ def run(flags, args):
     report = build_index(
         flags.photos,
         make_extractor(flags),
+        output=output,
         work_folder=work_folder,
         batch_size=flags.batch_size,
         progress=show_progress,
         **build_options(flags),
     )
-    report.index.save(output)
     shutil.rmtree(work_folder)
     for name, first in report.copies.items():
         print(f"{name} has the same bytes as {first}.")
-    descriptors = report.index.descriptor_index
+    database = report.index.database
     print(
-        f"{output}: {len(report.index)} photographs, {len(descriptors)} "
-        f"descriptors, faiss index {descriptors.factory}; "
+        f"{output}: {len(database)} photographs, {database.num_descriptors} "
+        f"descriptors, faiss index {database.factory}; "
         f"{len(report.skipped)} photographs skipped."
     )
     return 0

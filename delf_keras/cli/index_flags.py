@@ -42,12 +42,25 @@ def define_index_flags(flags):
     }
     for name, (default, least, text) in integers.items():
         absl_flags.DEFINE_integer(name, default, text, least, flag_values=flags)
+    absl_flags.DEFINE_float(
+        "recall",
+        0.95,
+        "Share of nearest neighbours that must be in the inverted lists that "
+        "are probed, if --probes is not given.",
+        0.0,
+        1.0,
+        flag_values=flags,
+    )
     switches = {
-        "whiten": "Whether that PCA whitens.",
-        "binary": "Whether ASMK keeps signs only: ASMK*.",
+        "whiten": (False, "Whether that PCA whitens."),
+        "binary": (
+            None,
+            "Whether ASMK keeps signs only: ASMK*; chosen by the number of "
+            "descriptors if not given.",
+        ),
     }
-    for name, text in switches.items():
-        absl_flags.DEFINE_bool(name, False, text, flag_values=flags)
+    for name, (default, text) in switches.items():
+        absl_flags.DEFINE_bool(name, default, text, flag_values=flags)
 
 
 def build_options(flags):
@@ -59,6 +72,7 @@ def build_options(flags):
         "pca": PcaOptions(flags.pca_dimension, flags.whiten, flags.seed),
         "factory": flags.factory,
         "probes": flags.probes,
+        "recall": flags.recall,
         "asmk": AsmkOptions(num_words=flags.words, binary=flags.binary),
         "augmentation": flags.augmentation,
         "seed": flags.seed,

@@ -11,6 +11,10 @@ VERBS = (
     "extract",
     "match",
     "index",
+    "index-add",
+    "index-remove",
+    "index-compact",
+    "index-info",
     "search",
     "evaluate",
     "benchmark",
@@ -26,7 +30,7 @@ VERBS = (
 
 _WITHOUT_TENSORFLOW = ("evaluate",)
 # Verbs that find what an interrupted run has done.
-_RESUMABLE = ("benchmark", "extract", "index", "train")
+_RESUMABLE = ("benchmark", "extract", "index", "index-add", "train")
 
 _USAGE_EXIT_CODE = 2
 _INTERRUPTED_EXIT_CODE = 130
@@ -132,7 +136,7 @@ def _overview():
     ]
     for verb in VERBS:
         summary = _module(verb).__doc__.split("\n", 1)[0]
-        lines.append(f"  {verb:10} {summary}")
+        lines.append(f"  {verb:14} {summary}")
     lines += ["", "delf-keras VERB --help shows its flags and an example."]
     return "\n".join(lines)
 

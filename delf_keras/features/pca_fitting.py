@@ -6,7 +6,7 @@ import numpy as np
 
 from delf_keras.features.pca import fit_pca
 
-_PHOTOGRAPHS = 128
+_PHOTOGRAPHS = 512
 _FEATURES_EACH = 256
 
 
@@ -33,7 +33,7 @@ def sample_photographs(paths, options):
         options: `PcaOptions`.
 
     Returns:
-        list of at most 128 of the paths.
+        list of at most 512 of the paths.
     """
     rng = np.random.default_rng(options.seed)
     chosen = rng.permutation(len(paths))[:_PHOTOGRAPHS]

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Squared distances held at a time: 16 MiB of float32.
-_BLOCK_ELEMENTS = 1 << 22
+# Squared distances held at a time: 2 MiB of float32, which stay in the cache.
+_BLOCK_ELEMENTS = 1 << 19
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +102,7 @@ def match_descriptors(
             "Descriptors must have the same dimension. Received: "
             f"descriptors_a.shape={a.shape}, descriptors_b.shape={b.shape}"
         )
-    nearest, second, is_mutual = _neighbors(a, b)
+    nearest, second, is_mutual = _neighbors(a, b, max_ratio is not None)
     distances = _distances(a, b[nearest])
     keep = is_mutual if mutual else np.ones(len(a), bool)
     if max_distance is not None:
@@ -133,7 +133,7 @@ def _checked(name, descriptors):
     return descriptors
 
 
-def _neighbors(a, b):
+def _neighbors(a, b, with_second):
     # The norms ride along in the product, so that one multiplication gives
     # the squared distances |a|^2 - 2ab + |b|^2.
     left = np.hstack([-2 * a, _squared_norms(a), np.ones((len(a), 1), "f4")])
@@ -143,15 +143,18 @@ def _neighbors(a, b):
     least = np.empty(len(a), np.float32)
     least_of_b = np.full(len(b), np.inf, np.float32)
     step = max(1, _BLOCK_ELEMENTS // len(b))
+    memory = np.empty((min(step, len(a)), len(b)), np.float32)
     for start in range(0, len(a), step):
         rows = slice(start, start + step)
-        block = left[rows] @ right
+        block = memory[: len(left[rows])]
+        np.matmul(left[rows], right, out=block)
         np.minimum(least_of_b, block.min(axis=0), out=least_of_b)
         each = np.arange(len(block))
         nearest[rows] = block.argmin(axis=1)
         least[rows] = block[each, nearest[rows]]
-        block[each, nearest[rows]] = np.inf
-        second[rows] = block.argmin(axis=1)
+        if with_second:
+            block[each, nearest[rows]] = np.inf
+            second[rows] = block.argmin(axis=1)
     return nearest, second, _first_mutual(nearest, least, least_of_b)
 
 

@@ -29,6 +29,45 @@ class Aggregates:
         return len(self.words)
 
 
+class Words:
+    """The visual words of a codebook.
+
+    Args:
+        centroids: float32 `[K, D]`.
+        quantizer: A faiss index of them; an exact one if not given.
+        owner: What the quantizer is a part of, and ends with.
+
+    Attributes:
+        centroids: float32 `[K, D]`.
+    """
+
+    def __init__(self, centroids, quantizer=None, owner=None):
+        if quantizer is None:
+            quantizer = faiss.IndexFlatL2(centroids.shape[1])
+            quantizer.add(centroids)
+        self.centroids = centroids
+        self._quantizer = quantizer
+        self._owner = owner
+
+    def __len__(self):
+        return len(self.centroids)
+
+    def assign(self, descriptors, count=1):
+        """Finds the nearest words of descriptors.
+
+        Args:
+            descriptors: float32 `[N, D]`.
+            count: int. Words of each, at most as many as there are.
+
+        Returns:
+            int64 `[N, count]`, nearest first.
+        """
+        return self._quantizer.search(
+            np.ascontiguousarray(descriptors, np.float32),
+            min(count, len(self)),
+        )[1]
+
+
 def train_codebook(descriptors, num_words, seed=0):
     """Clusters descriptors into visual words by k-means.
 
@@ -62,7 +101,7 @@ def train_codebook(descriptors, num_words, seed=0):
     return kmeans.centroids
 
 
-def aggregate(descriptors, images, codebook, assignments=1, binary=True):
+def aggregate(descriptors, images, centroids, words, binary=True):
     """Sums, for each image and word, the residuals of its descriptors.
 
     A descriptor adds its difference from the centroid of each of its nearest
@@ -72,8 +111,8 @@ def aggregate(descriptors, images, codebook, assignments=1, binary=True):
     Args:
         descriptors: float32 `[N, D]`.
         images: int `[N]`, the image of each descriptor.
-        codebook: float32 `[K, D]`.
-        assignments: int. Nearest words of a descriptor.
+        centroids: float32 `[K, D]`, of the words.
+        words: int64 `[N, A]`, the nearest words of each descriptor.
         binary: bool. Whether to keep signs only.
 
     Returns:
@@ -83,25 +122,19 @@ def aggregate(descriptors, images, codebook, assignments=1, binary=True):
         Tolias et al., "To aggregate or not to aggregate", ICCV 2013,
         equations 10 (aggregation) and 13 (signs).
     """
-    quantizer = faiss.IndexFlatL2(codebook.shape[1])
-    quantizer.add(codebook)
-    assignments = min(assignments, len(codebook))
-    _, words = quantizer.search(
-        np.ascontiguousarray(descriptors, np.float32), assignments
-    )
-    rows = np.repeat(np.arange(len(descriptors)), assignments)
+    rows = np.repeat(np.arange(len(descriptors)), words.shape[1])
     words = words.ravel()
-    key = np.asarray(images)[rows] * len(codebook) + words
+    key = np.asarray(images)[rows] * len(centroids) + words
     order = np.argsort(key, kind="stable")
     rows, words, key = rows[order], words[order], key[order]
     starts = np.flatnonzero(np.diff(key, prepend=-1))
     if not len(starts):
-        sums = np.zeros((0, codebook.shape[1]), np.float32)
+        sums = np.zeros((0, centroids.shape[1]), np.float32)
     else:
-        sums = np.add.reduceat(descriptors[rows] - codebook[words], starts)
+        sums = np.add.reduceat(descriptors[rows] - centroids[words], starts)
     return Aggregates(
         words=words[starts],
-        images=key[starts] // len(codebook),
+        images=key[starts] // len(centroids),
         residuals=pack_signs(sums) if binary else _unit(sums),
     )
 

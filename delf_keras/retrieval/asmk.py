@@ -1,11 +1,16 @@
 """ASMK: selective match kernels over aggregated residuals, inverted."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from delf_keras.retrieval.aggregation import aggregate
-from delf_keras.retrieval.array_folder import load_arrays, save_arrays
+from delf_keras.retrieval.aggregation import Words, aggregate
+from delf_keras.retrieval.array_folder import (
+    RowFile,
+    load_arrays,
+    save_arrays,
+)
+from delf_keras.retrieval.factory import FAST_SCAN_LIMIT
 
 _WORDS = 65_536
 # With fewer descriptors to a word, most images have none of another's words.
@@ -13,7 +18,9 @@ _DESCRIPTORS_PER_WORD = 128
 # But with few words, any two images have them all.
 _FEW_WORDS = 256
 _FEWEST_DESCRIPTORS_PER_WORD = 4
-_ARRAYS = ("codebook", "offsets", "images", "residuals", "num_words")
+_ARRAYS = ("offsets", "images", "residuals", "num_words")
+# Words that are merged at once.
+_BLOCK = 1024
 
 
 @dataclass(frozen=True)
@@ -21,20 +28,37 @@ class AsmkOptions:
     """How images are compared by the words that they share.
 
     Attributes:
-        num_words: Words of the codebook; None for one for every 128
-            descriptors, and between 256 and 65,536.
+        num_words: Words of the codebook. None for the centroids of the
+            inverted lists; where there are none, one for every 128
+            descriptors.
         binary: Whether residuals are reduced to signs: ASMK*, a bit for each
-            dimension of a descriptor, and not ASMK, two bytes.
+            dimension of a descriptor, and not ASMK, two bytes. None for ASMK*
+            above five million descriptors.
         query_assignments: Nearest words of a query descriptor.
         alpha: Power of the similarity of two words' residuals.
         threshold: Similarity that counts as nothing.
     """
 
     num_words: int | None = None
-    binary: bool = False
+    binary: bool | None = None
     query_assignments: int = 10
     alpha: float = 1.0
     threshold: float = 0.0
+
+    def chosen(self, count, num_words):
+        """Fills in what is not given.
+
+        Args:
+            count: int. Descriptors of the database.
+            num_words: int. Words of its codebook.
+
+        Returns:
+            `AsmkOptions` in which nothing is None.
+        """
+        binary = self.binary
+        if binary is None:
+            binary = count > FAST_SCAN_LIMIT
+        return replace(self, num_words=num_words, binary=binary)
 
     def __post_init__(self):
         positive = ("query_assignments", "alpha", "num_words")
@@ -63,7 +87,7 @@ class AsmkIndex:
     """An inverted file from visual words to the images that have them.
 
     Attributes:
-        codebook: float32 `[K, D]`.
+        words: `Words`.
         offsets: int64 `[K + 1]`. Word `w` has the rows `offsets[w]` to
             `offsets[w + 1]`.
         images: int32 `[M]`, the image of each row.
@@ -76,7 +100,7 @@ class AsmkIndex:
         aggregation across single and multiple images", IJCV 2016.
     """
 
-    codebook: np.ndarray
+    words: Words
     offsets: np.ndarray
     images: np.ndarray
     residuals: np.ndarray
@@ -84,27 +108,27 @@ class AsmkIndex:
     options: AsmkOptions
 
     @classmethod
-    def build(cls, descriptors, images, num_images, codebook, options=None):
+    def build(cls, descriptors, images, num_images, words, assigned, options):
         """Aggregates the descriptors of a database.
 
         Args:
             descriptors: float32 `[N, D]`.
             images: int `[N]`, the image of each descriptor.
             num_images: int.
-            codebook: float32 `[K, D]`, of descriptors of the same space.
-            options: `AsmkOptions`.
+            words: `Words`.
+            assigned: int64 `[N, 1]`, the nearest word of each descriptor.
+            options: `AsmkOptions`, see `AsmkOptions.chosen`.
 
         Returns:
             `AsmkIndex`.
         """
-        options = options or AsmkOptions()
         aggregates = aggregate(
-            descriptors, images, codebook, binary=options.binary
+            descriptors, images, words.centroids, assigned, options.binary
         )
         order = np.argsort(aggregates.words, kind="stable")
-        counts = np.bincount(aggregates.words, minlength=len(codebook))
+        counts = np.bincount(aggregates.words, minlength=len(words))
         return cls(
-            codebook=codebook,
+            words=words,
             offsets=np.cumsum([0, *counts]),
             images=aggregates.images[order].astype(np.int32),
             residuals=_compact(aggregates.residuals[order]),
@@ -112,11 +136,13 @@ class AsmkIndex:
             options=options,
         )
 
-    def score(self, descriptors):
-        """Compares a query with every image of the database.
+    def score(self, descriptors, among=None):
+        """Compares a query with the images of the database.
 
         Args:
             descriptors: float32 `[N, D]` of the query.
+            among: bool `[num_images]`. The images to compare, all of them if
+                not given; others have a score of 0.
 
         Returns:
             float64 `[num_images]`. Normalised so that an image has a
@@ -125,11 +151,11 @@ class AsmkIndex:
         query = aggregate(
             descriptors,
             np.zeros(len(descriptors), np.int64),
-            self.codebook,
-            self.options.query_assignments,
+            self.words.centroids,
+            self.words.assign(descriptors, self.options.query_assignments),
             self.options.binary,
         )
-        of_query, rows = self._pairs(query.words)
+        of_query, rows = self._pairs(query.words, among)
         similarities = self._similarities(query.residuals, of_query, rows)
         weights = np.where(
             similarities > self.options.threshold,
@@ -142,14 +168,33 @@ class AsmkIndex:
         norms = np.sqrt(np.maximum(len(query), 1) * self.num_words)
         return scores / np.maximum(norms, 1.0)
 
-    def _pairs(self, words):
-        """Lists (position in words, row) for all rows of all words."""
+    def _pairs(self, words, among):
+        """Lists (position in words, row) for the rows of all words."""
         starts = self.offsets[words]
         lengths = self.offsets[words + 1] - starts
-        of_query = np.repeat(np.arange(len(words)), lengths)
-        first = np.cumsum(lengths) - lengths
-        within = np.arange(len(of_query)) - first[of_query]
-        return of_query, starts[of_query] + within
+        ends = np.cumsum(lengths)
+        shifts = starts + lengths - ends
+        if among is None:
+            of_query = np.repeat(np.arange(len(words)), lengths)
+            return of_query, np.arange(len(of_query)) + shifts[of_query]
+        images = [
+            self.images[start : start + length]
+            for start, length in zip(starts, lengths, strict=True)
+        ]
+        images = np.concatenate(images or [self.images[:0]])
+        chosen = np.flatnonzero(among[images])
+        of_query = np.searchsorted(ends, chosen, side="right")
+        return of_query, chosen + shifts[of_query]
+
+    def _rows_of(self, first, last, positions):
+        """Returns words, new images and residuals of a range of words."""
+        last = min(last, len(self.words))
+        counts = np.diff(self.offsets[first : last + 1])
+        words = np.repeat(np.arange(first, last), counts)
+        rows = slice(self.offsets[first], self.offsets[last])
+        images = positions[self.images[rows]]
+        kept = images >= 0
+        return words[kept], images[kept], self.residuals[rows][kept]
 
     def _similarities(self, residuals, of_query, rows):
         if not self.options.binary:
@@ -161,21 +206,80 @@ class AsmkIndex:
             for each in (residuals[of_query], self.residuals[rows])
         )
         different = np.bitwise_count(a ^ b).sum(axis=1, dtype=np.int32)
-        return 1.0 - 2.0 * different / self.codebook.shape[1]
+        return 1.0 - 2.0 * different / self.words.centroids.shape[1]
 
     def save(self, folder):
-        """Writes the arrays of the index into a new folder."""
-        save_arrays(folder, self, _ARRAYS)
+        """Writes the index, but for its words, into a folder."""
+        save_arrays(folder, {name: getattr(self, name) for name in _ARRAYS})
 
     @classmethod
-    def load(cls, folder, options):
+    def load(cls, folder, words, options):
         """Opens the index in a folder; its arrays are mapped, not read.
 
         Args:
             folder: `Path`.
+            words: `Words` that it was built with.
             options: `AsmkOptions` that it was built with.
+
+        Raises:
+            ValueError: if the arrays do not belong together.
         """
-        return cls(**load_arrays(folder, _ARRAYS), options=options)
+        index = cls(words, **load_arrays(folder, _ARRAYS), options=options)
+        index._check()
+        return index
+
+    def _check(self):
+        rows = {len(self.images), len(self.residuals), self.offsets[-1]}
+        whole = self.offsets[0] == 0 and (np.diff(self.offsets) >= 0).all()
+        of_words = len(self.offsets) - 1 == len(self.words)
+        if len(rows) > 1 or not whole or not of_words:
+            raise ValueError("its visual words do not belong together")
+
+
+def merge_asmk(parts, kept, folder):
+    """Writes several inverted files of the same words as one.
+
+    Args:
+        parts: list of `AsmkIndex`.
+        kept: list of bool `[num_images]`, which images of each to write.
+        folder: `Path` of the folder to write to, which is made.
+    """
+    folder.mkdir()
+    # The new position of each image.
+    before = np.cumsum([0, *map(np.count_nonzero, kept)])
+    positions = [
+        np.where(keep, first + np.cumsum(keep) - 1, -1).astype(np.int32)
+        for keep, first in zip(kept, before[:-1], strict=True)
+    ]
+    counts = []
+    first = parts[0]
+    with (
+        RowFile(folder / "images.npy", first.images) as images,
+        RowFile(folder / "residuals.npy", first.residuals) as residuals,
+    ):
+        for word in range(0, len(first.words), _BLOCK):
+            block = [
+                part._rows_of(word, word + _BLOCK, position)
+                for part, position in zip(parts, positions, strict=True)
+            ]
+            words, of_images, values = map(
+                np.concatenate, zip(*block, strict=True)
+            )
+            order = np.argsort(words, kind="stable")
+            images.write(of_images[order])
+            residuals.write(values[order])
+            counts.append(np.bincount(words - word, minlength=_BLOCK))
+    counts = np.concatenate(counts)[: len(first.words)]
+    of_image = [
+        part.num_words[keep] for part, keep in zip(parts, kept, strict=True)
+    ]
+    save_arrays(
+        folder,
+        {
+            "offsets": np.cumsum([0, *counts]),
+            "num_words": np.concatenate(of_image),
+        },
+    )
 
 
 def _compact(residuals):

@@ -1,7 +1,6 @@
 """Building an image index from photographs."""
 
 import contextlib
-import hashlib
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from delf_keras.atomic import TemporaryFolder, atomic_path
 from delf_keras.features.pca import load_pca, save_pca
 from delf_keras.features.pca_fitting import (
     PcaOptions,
@@ -18,11 +18,16 @@ from delf_keras.features.pca_fitting import (
 from delf_keras.features.photographs import find_photographs
 from delf_keras.retrieval.extraction_work import ExtractionWork
 from delf_keras.retrieval.image_index import ImageIndex
-from delf_keras.retrieval.index_training import IndexTrainer
+from delf_keras.retrieval.index_files import create_index
+from delf_keras.retrieval.index_training import learn
+from delf_keras.retrieval.index_writer import fill_index
+from delf_keras.retrieval.manifest import digest_of
 
-# Photographs of another set that quantizers are trained on; more descriptors
-# than theirs would hardly move a centroid.
-_LEARNING_PHOTOGRAPHS = 1024
+# Photographs that quantizers are trained on; more descriptors than theirs
+# would hardly move a centroid.
+_LEARNING_PHOTOGRAPHS = 4096
+# Photographs whose features are in memory at a time.
+_SHARD = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +63,8 @@ def build_index(
     augmentation=0,
     learn_on=None,
     seed=0,
+    recall=0.95,
+    output=None,
     work_folder=None,
     batch_size=1,
     progress=lambda iterable, total, label: iterable,
@@ -70,15 +77,18 @@ def build_index(
         extractor: `Extractor`, or a `Client` of one that is served. Where it
             has no PCA, one is fitted on a sample of the photographs.
         pca: `PcaOptions` of that PCA.
-        factory: str. See `DescriptorIndex.build`.
-        probes: int. See `DescriptorIndex.build`.
+        factory: str. See `train_faiss_index`, as `probes` and `recall`.
+        probes: int.
         asmk: `AsmkOptions`.
-        augmentation: int. See `GlobalDescriptors.build`; for photographs that
-            are extracted with a global descriptor.
+        augmentation: int. See `GlobalDescriptors.augmented`; for photographs
+            that are extracted with a global descriptor.
         learn_on: list of paths of photographs that the PCA and all codebooks
             are learned on, as benchmarks ask for. Defaults to those that are
             indexed.
         seed: int. Of the samples that codebooks are learned on.
+        recall: float.
+        output: str or `Path`. The index folder to write, which does not exist
+            yet. Defaults to a temporary one that lasts as long as the index.
         work_folder: str or `Path`. Where features are kept while the index is
             built: an interrupted build goes on from there. Defaults to a
             temporary folder.
@@ -90,8 +100,13 @@ def build_index(
         `BuildReport`.
 
     Raises:
+        FileExistsError: if the output exists.
         ValueError: if no photograph could be used.
     """
+    if output is not None and Path(output).exists():
+        raise FileExistsError(
+            f"The index folder exists already. Received: {output}"
+        )
     root, names = _root_and_names(photographs)
     options = pca or PcaOptions()
     watch = _Stopwatch()
@@ -102,9 +117,13 @@ def build_index(
         work = ExtractionWork(work_folder, root, names, batch_size, progress)
         learning = work
         if learn_on is not None:
-            sample = _sample(learn_on, seed)
+            other_root, others = _root_and_names(learn_on)
             learning = ExtractionWork(
-                work_folder, *sample, batch_size, progress
+                work_folder,
+                other_root,
+                _sample(others, seed),
+                batch_size,
+                progress,
             )
         searcher = extractor
         if not extractor.has_pca and options.dimension:
@@ -115,23 +134,80 @@ def build_index(
         watch.stop("extract" if learning is work else "learn")
         work.extract(searcher, names, "extract")
         watch.stop("extract")
-        named_features = work.read(searcher, names)
-        _check_usable(named_features, searcher, work.skipped)
-        learned = named_features
-        if learning is not work:
-            learned = learning.read(searcher, learning.names)
-    trainer = IndexTrainer(
-        learned, factory, probes, asmk, augmentation, seed, progress
-    )
-    index = trainer.index(root, named_features, searcher)
+        sample = _read_sample(learning, searcher, seed)
+        shards = _Shards(work, searcher)
+        learned = learn(
+            sample,
+            round(np.mean([*map(len, sample)]) * len(shards.names)),
+            factory=factory,
+            probes=probes,
+            recall=recall,
+            asmk=asmk,
+            seed=seed,
+        )
+
+        def write(folder):
+            manifest = create_index(
+                folder,
+                searcher,
+                searcher.fingerprint,
+                root,
+                searcher.options,
+                learned,
+                augmentation,
+            )
+            fill_index(folder, manifest, shards, seed, progress)
+
+        index = _written(write, output, searcher)
     watch.stop("index")
     return BuildReport(
         index,
         work.skipped,
-        copies=_copies(root, [name for name, _ in named_features]),
+        copies=shards.copies,
         extracted=work.extracted,
         seconds=watch.seconds,
     )
+
+
+def _written(write, output, searcher):
+    """Returns the `ImageIndex` of the folder that a function writes."""
+    if output is not None:
+        with atomic_path(output) as folder:
+            write(folder)
+        return ImageIndex.load(output)
+    temporary = TemporaryFolder()
+    folder = temporary.path / "index"
+    write(folder)
+    return ImageIndex.load(folder).with_temporary(temporary, searcher)
+
+
+class _Shards:
+    """The features that were extracted, a part at a time.
+
+    Attributes:
+        names: The photographs that have any.
+        copies: See `BuildReport`.
+    """
+
+    def __init__(self, work, searcher):
+        self.names = [name for name in work.names if name not in work.skipped]
+        self.copies = {}
+        self._first = {}
+        self._work = work
+        self._searcher = searcher
+
+    def __iter__(self):
+        for start in range(0, len(self.names), _SHARD):
+            names = self.names[start : start + _SHARD]
+            digests = [self._digest(name) for name in names]
+            yield self._work.read(self._searcher, names), digests
+
+    def _digest(self, name):
+        digest = bytes.fromhex(digest_of(self._work.root / name))
+        first = self._first.setdefault(digest, name)
+        if first != name:
+            self.copies[name] = first
+        return digest
 
 
 class _Stopwatch:
@@ -154,11 +230,29 @@ def _root_and_names(photographs):
     return Path("/"), [path[1:] for path in dict.fromkeys(paths)]
 
 
-def _sample(photographs, seed):
-    root, names = _root_and_names(photographs)
+def _sample(names, seed):
+    """Draws the photographs that quantizers are trained on, in their order."""
     rng = np.random.default_rng(seed)
     chosen = rng.permutation(len(names))[:_LEARNING_PHOTOGRAPHS]
-    return root, [names[i] for i in sorted(chosen)]
+    return [names[i] for i in sorted(chosen)]
+
+
+def _read_sample(work, searcher, seed):
+    """Returns the features of a sample of what was extracted."""
+    names = [name for name in work.names if name not in work.skipped]
+    named_features = work.read(searcher, _sample(names, seed))
+    sample = [features for _, features in named_features]
+    if any(map(len, sample)):
+        return sample
+    threshold = searcher.options.score_threshold
+    reason = next(
+        iter(work.skipped.values()),
+        f"no feature has an attention score of at least {threshold:g}",
+    )
+    raise ValueError(
+        "An index needs at least one photograph with features. Received: "
+        f"{len(work.names)} photographs, none of use; the first: {reason}"
+    )
 
 
 def _with_pca(extractor, options, work):
@@ -176,29 +270,3 @@ def _with_pca(extractor, options, work):
     searcher = extractor.with_pca(load_pca(path))
     work.project(extractor, searcher)
     return searcher
-
-
-def _check_usable(named_features, searcher, skipped):
-    if any(len(features) for _, features in named_features):
-        return
-    threshold = searcher.options.score_threshold
-    reason = next(
-        iter(skipped.values()),
-        f"no feature has an attention score of at least {threshold:g}",
-    )
-    raise ValueError(
-        "An index needs at least one photograph with features. Received: "
-        f"{len(named_features) + len(skipped)} photographs, none of use; "
-        f"the first: {reason}"
-    )
-
-
-def _copies(root, names):
-    """Finds photographs that have the same bytes as an earlier one."""
-    first = {}
-    copies = {}
-    for name in names:
-        digest = hashlib.sha256((root / name).read_bytes()).digest()
-        if first.setdefault(digest, name) != name:
-            copies[name] = first[digest]
-    return copies

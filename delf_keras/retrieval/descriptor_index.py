@@ -1,23 +1,34 @@
 """Nearest descriptors of a database, with faiss."""
 
+import contextlib
+import errno
+import os
+import shutil
+import sys
+from functools import cached_property
+from pathlib import Path
+
 import faiss
 import numpy as np
 
-from delf_keras.atomic import atomic_path
-from delf_keras.retrieval.factory import (
-    NAMED_FACTORIES,
-    choose_factory,
-    choose_probes,
+from delf_keras.retrieval.aggregation import Words
+from delf_keras.retrieval.faiss_training import (
+    inverted_file,
+    reason,
+    train_faiss_index,
 )
+from delf_keras.retrieval.neighbors import Neighbors, keys_of_images
 
-# faiss trains on at most 256 points a centroid; more would only be copied.
-_TRAINING_POINTS_PER_CENTROID = 256
+INDEX_FILE = "descriptors.faiss"
+# The inverted lists of an index that was merged on disk.
+LISTS_FILE = "descriptors.ivfdata"
 
 
 class DescriptorIndex:
-    """A faiss index of the descriptors of a database.
+    """A faiss index of descriptors, which knows each by a key.
 
-    A descriptor is known by its row: the first one that was added is 0.
+    Codes of 4 bits are kept as they are, and repacked for fast scanning when
+    first searched: faiss cannot merge or map what it scans fast.
 
     Args:
         index: A trained faiss index.
@@ -39,132 +50,225 @@ class DescriptorIndex:
     @property
     def probes(self):
         """Inverted lists that a query descriptor probes, 0 if exact."""
-        inverted = _inverted_file(self._index)
+        inverted = inverted_file(self._index)
         return inverted.nprobe if inverted else 0
 
     @classmethod
-    def build(cls, descriptors, factory=None, probes=None, seed=0, sample=None):
-        """Trains an index on descriptors and adds them.
+    def train(cls, sample, images, **options):
+        """Trains an index that has no descriptors yet.
 
         Args:
-            descriptors: float32 `[N, dimension]`.
-            factory: str. A faiss factory string, "exact", "paper", or None
-                to choose by the number of descriptors.
-            probes: int. Inverted lists that a query descriptor probes. None
-                to choose by the number of lists.
-            seed: int. Of the sample that the index is trained on.
-            sample: float32 `[M, dimension]`. Descriptors to train the index
-                on, in place of those that are added.
+            sample: float32 `[M, dimension]`.
+            images: int `[M]`. Whose descriptors they are.
+            **options: See `train_faiss_index`.
 
         Returns:
             `DescriptorIndex`.
-
-        Raises:
-            ValueError: if there are too few descriptors to train the index,
-                or the factory string is wrong.
         """
-        count, dimension = descriptors.shape
-        factory = NAMED_FACTORIES.get(factory, factory) or choose_factory(
-            count, dimension
-        )
-        try:
-            index = faiss.index_factory(dimension, factory)
-        except RuntimeError as error:
-            raise ValueError(
-                f"faiss cannot make an index of {dimension} dimensions. "
-                f"Received: factory={factory!r} ({_reason(error)})"
-            ) from error
-        inverted = _inverted_file(index)
-        if sample is None:
-            sample = descriptors
-        if inverted:
-            _check_count(len(sample), inverted.nlist, factory)
-            inverted.nprobe = min(
-                probes or choose_probes(inverted.nlist), inverted.nlist
+        return cls(*train_faiss_index(sample, images, **options))
+
+    @cached_property
+    def words(self):
+        """`Words`, the centroids of the inverted lists; None without such.
+
+        Those behind a rotation are none either.
+        """
+        if not isinstance(self._index, faiss.IndexIVF):
+            return None
+        quantizer = faiss.downcast_index(self._index.quantizer)
+        centroids = quantizer.reconstruct_n(0, self._index.nlist)
+        return Words(centroids, quantizer, owner=self._index)
+
+    def with_descriptors(self, descriptors, keys, lists=None):
+        """Returns an index of the same training with descriptors added.
+
+        Args:
+            descriptors: float32 `[N, dimension]`.
+            keys: int64 `[N]`, see `pack_keys`.
+            lists: int64 `[N]`. The nearest of `words` of each, if known.
+        """
+        index = faiss.clone_index(self._index)
+        descriptors = np.ascontiguousarray(descriptors, np.float32)
+        if lists is None or self.words is None:
+            index.add_with_ids(descriptors, keys)
+        else:
+            keys, lists = map(np.ascontiguousarray, (keys, lists))
+            index.add_core(
+                len(keys),
+                *map(faiss.swig_ptr, (descriptors, keys, lists)),
             )
-        for part in (index, inverted):
-            # Most of the training, for Hamming distances that nobody asks for.
-            if hasattr(part, "do_polysemous_training"):
-                part.do_polysemous_training = False
-        if not index.is_trained:
-            _train(index, _training_sample(sample, inverted, seed), factory)
-        index.add(np.ascontiguousarray(descriptors, np.float32))
-        return cls(index, factory)
+        return DescriptorIndex(index, self.factory)
 
     def search(self, descriptors, neighbors):
         """Finds the nearest descriptors of the database.
 
         Args:
-            descriptors: float32 `[N, dimension]`.
+            descriptors: float32 `[N, D]`.
             neighbors: int. How many to find for each.
 
         Returns:
-            A pair of float32 `[N, K]` squared distances, rising, and int64
-            `[N, K]` rows; -1 where fewer were found. K is `neighbors`, or the
-            number of descriptors where that is less.
+            `Neighbors` `[N, K]`. K is `neighbors`, or the number of
+            descriptors where that is less.
         """
-        return self._index.search(
-            np.ascontiguousarray(descriptors, np.float32),
-            max(1, min(neighbors, len(self))),
+        return Neighbors.from_keys(
+            *self.searcher.search(
+                np.ascontiguousarray(descriptors, np.float32),
+                max(1, min(neighbors, len(self))),
+            )
         )
 
-    def save(self, path):
-        """Writes the index to a file, atomically."""
-        with atomic_path(path) as temporary:
-            faiss.write_index(self._index, str(temporary))
+    @cached_property
+    def searcher(self):
+        """The faiss index that is searched."""
+        index = self._index
+        if type(index) is not faiss.IndexIVFPQ or index.pq.nbits != 4:
+            return index
+        fast = faiss.IndexIVFPQFastScan(index)
+        fast.nprobe = index.nprobe
+        return fast
+
+    def save(self, folder):
+        """Writes the index into a folder.
+
+        Raises:
+            OSError: if the disk is full.
+        """
+        write_faiss_index(self._index, Path(folder) / INDEX_FILE)
 
     @classmethod
-    def load(cls, path, factory):
-        """Reads an index that `save` wrote.
+    def load(cls, folder, factory, mapped=True):
+        """Opens an index that `save` or `merge` wrote.
+
+        Args:
+            folder: `Path`.
+            factory: str. The faiss factory string that made it.
+            mapped: bool. Whether its codes are mapped into memory and not
+                read. None can be added then.
 
         Raises:
             ValueError: if the file is damaged.
         """
+        path = Path(folder) / INDEX_FILE
+        # faiss 1.15 crashes on mapping lists that are on disk already.
+        flags = faiss.IO_FLAG_MMAP_IFC if mapped else 0
+        if (path.parent / LISTS_FILE).exists():
+            flags = faiss.IO_FLAG_ONDISK_SAME_DIR | faiss.IO_FLAG_READ_ONLY
         try:
-            return cls(faiss.read_index(str(path)), factory)
+            with silent_stdout():
+                return cls(faiss.read_index(str(path), flags), factory)
         except RuntimeError as error:
             raise ValueError(
-                "A faiss index was expected. "
-                f"Received: {path} ({_reason(error)})"
+                f"A faiss index was expected. Received: {path} "
+                f"({reason(error)})"
             ) from error
 
+    def merge(self, parts, stores, kept, folder):
+        """Writes several indexes of this one's training as one.
 
-def _inverted_file(index):
-    """Returns the part of an index that has inverted lists, or None."""
-    inverted = faiss.try_extract_index_ivf(index)
-    return inverted and faiss.downcast_index(inverted)
+        Args:
+            parts: list of `DescriptorIndex`.
+            stores: list of `ImageStore` of the same descriptors.
+            kept: list of bool `[num_images]`, which images of each to keep.
+            folder: `Path` of the folder to write to.
 
+        Raises:
+            OSError: if the disk is full.
+        """
+        if not isinstance(self._index, faiss.IndexIVF) or isinstance(
+            self._index, faiss.IndexIVFFastScan
+        ):
+            self._add_again(stores, kept).save(folder)
+            return
+        lists = [
+            part._without(self._index, store, ~keep)
+            for part, store, keep in zip(parts, stores, kept, strict=True)
+        ]
+        merge_on_disk(self._index, lists, folder)
 
-def _check_count(count, lists, factory):
-    if count < lists:
-        raise ValueError(
-            f"An inverted file of {lists} lists is trained on at least as many "
-            f"descriptors. Received: {count} descriptors, factory={factory!r}"
+    def _add_again(self, stores, kept):
+        index = self
+        for store, keep in zip(stores, kept, strict=True):
+            rows = np.repeat(keep, np.diff(store.offsets))
+            keys = keys_of_images(store.numbers, store.offsets)
+            index = index.with_descriptors(store.descriptors[rows], keys[rows])
+        return index
+
+    def _without(self, trained, store, removed):
+        """Returns the faiss index, a copy where images are removed."""
+        if not removed.any():
+            return self._index
+        index = faiss.clone_index(trained)
+        # What is mapped can be read only.
+        self._index.copy_subset_to(
+            index, faiss.InvertedLists.SUBSET_TYPE_ID_RANGE, 0, 2**62
         )
+        rows = np.repeat(removed, np.diff(store.offsets))
+        keys = keys_of_images(store.numbers, store.offsets)[rows]
+        index.remove_ids(faiss.IDSelectorBatch(keys))
+        return index
 
 
-def _train(index, sample, factory):
+def merge_on_disk(trained, parts, folder):
+    """Writes the inverted lists of several faiss indexes as one, to files.
+
+    Args:
+        trained: The faiss index that all of them were copied from.
+        parts: list of faiss indexes.
+        folder: `Path` of the folder to write to.
+
+    Raises:
+        OSError: if the disk is full.
+    """
+    size = sum(part.ntotal for part in parts) * (trained.code_size + 8)
+    # faiss maps the file: without room, the process would die.
+    require_space(folder, size)
+    lists = faiss.OnDiskInvertedLists(
+        trained.nlist, trained.code_size, str(folder / LISTS_FILE)
+    )
+    sources = faiss.InvertedListsPtrVector()
+    for part in parts:
+        sources.push_back(part.invlists)
+    with silent_stdout():
+        count = lists.merge_from_multiple(sources.data(), sources.size(), False)
+    merged = faiss.clone_index(trained)
+    merged.replace_invlists(lists, True)
+    lists.this.disown()
+    merged.ntotal = count
+    write_faiss_index(merged, folder / INDEX_FILE)
+
+
+@contextlib.contextmanager
+def silent_stdout():
+    """Keeps faiss from saying on stdout what it does with files."""
+    sys.stdout.flush()
+    stdout = os.dup(1)
     try:
-        index.train(sample)
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+        yield
+    finally:
+        os.dup2(stdout, 1)
+        os.close(stdout)
+
+
+def write_faiss_index(index, path):
+    """Writes a faiss index to a file.
+
+    Raises:
+        OSError: if the disk is full.
+    """
+    try:
+        faiss.write_index(index, str(path))
     except RuntimeError as error:
-        raise ValueError(
-            "faiss cannot train the index on these descriptors. Received: "
-            f"{len(sample)} descriptors, factory={factory!r} ({_reason(error)})"
-        ) from error
+        raise OSError(errno.EIO, reason(error), str(path)) from error
 
 
-def _training_sample(descriptors, inverted, seed):
-    centroids = max(inverted.nlist if inverted else 0, 256)
-    limit = _TRAINING_POINTS_PER_CENTROID * centroids
-    if len(descriptors) > limit:
-        rows = np.random.default_rng(seed).choice(
-            len(descriptors), limit, replace=False
+def require_space(folder, size):
+    """Raises OSError where a folder's disk has less than some bytes free."""
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise OSError(
+            errno.ENOSPC,
+            f"The disk is full: {size:,} bytes are needed, {free:,} free",
+            str(folder),
         )
-        descriptors = descriptors[np.sort(rows)]
-    return np.ascontiguousarray(descriptors, np.float32)
-
-
-def _reason(error):
-    """Returns what faiss says, without its C++ signature and condition."""
-    message = str(error).strip().split("\n")[-1].split(": ", 1)[-1]
-    return message.split(" failed: ", 1)[-1].strip()

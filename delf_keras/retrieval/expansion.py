@@ -8,7 +8,7 @@ from delf_keras.retrieval.first_scores import word_similarities
 _SURE_WEIGHT = 2.5
 
 
-def expand(query, first, verified, index, options):
+def expand(query, first, verified, database, options):
     """Scores the database once more, by the query and what it surely found.
 
     The descriptors of the images that are verified beyond doubt join those
@@ -19,7 +19,7 @@ def expand(query, first, verified, index, options):
         query: `LocalFeatures`.
         first: `FirstScores` of the query.
         verified: dict of image to `VerifiedMatches`.
-        index: `ImageIndex`.
+        database: `Database`.
         options: `SearchOptions`, whose `expansion` is the number of best
             images that are considered.
 
@@ -32,14 +32,19 @@ def expand(query, first, verified, index, options):
     """
     best = sorted(verified, key=lambda image: -verified[image].weight)
     sure = [
-        index.store.features_of(image)[2]
+        database.features_of(image)[2]
         for image in best[: options.expansion]
         if verified[image].weight >= _SURE_WEIGHT
     ]
     if not sure:
         return first.scores
-    before = word_similarities(query.descriptors, index)
-    after = word_similarities(np.concatenate([query.descriptors, *sure]), index)
+    before, after = (
+        word_similarities(descriptors, database, first.among)
+        for descriptors in (
+            query.descriptors,
+            np.concatenate([query.descriptors, *sure]),
+        )
+    )
     if options.first_score == "asmk":
         return after
     return first.scores * after / before

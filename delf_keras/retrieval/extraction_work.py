@@ -30,13 +30,13 @@ class ExtractionWork:
         self.skipped = {}
         self.extracted = 0
         self._folder = folder
-        self._root = root
+        self.root = root
         self._batch_size = batch_size
         self._progress = progress
 
     def path(self, label, suffix, *key):
         """Returns the `Path` of the file for a key."""
-        text = " ".join(map(str, (self._root, *key)))
+        text = " ".join(map(str, (self.root, *key)))
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
         return self._folder / f"{label}-{digest}{suffix}"
 
@@ -47,7 +47,7 @@ class ExtractionWork:
             missing = [name for name in names if name not in known]
             self.extracted += len(missing)
             results = extractor.extract_each(
-                [self._root / name for name in missing], self._batch_size
+                [self.root / name for name in missing], self._batch_size
             )
             results = self._progress(results, len(missing), label)
             for name, (_, result) in zip(missing, results, strict=True):

@@ -4,8 +4,14 @@ import math
 
 # Below this, exact search is fast enough and loses nothing.
 EXACT_LIMIT = 50_000
+# Above this, codes of 4 bits: as long and nearly as good as those of 8, and
+# scanned several times as fast, but by each process in memory of its own
+# (benchmarks/index_scale.py).
+FAST_SCAN_LIMIT = 5_000_000
 # faiss' k-means asks for this many training points a centroid.
 POINTS_PER_CENTROID = 39
+
+_MOST_LISTS = 65_536
 
 NAMED_FACTORIES = {
     "exact": "Flat",
@@ -22,8 +28,9 @@ def choose_factory(count, dimension):
         dimension: int. Length of a descriptor.
 
     Returns:
-        "Flat" up to `EXACT_LIMIT` descriptors, and an inverted file with one
-        byte of product-quantizer code for every two dimensions above.
+        "Flat" up to `EXACT_LIMIT` descriptors, and above an inverted file
+        with half a byte of product-quantizer code for every dimension, whose
+        centroids are found through a graph above `FAST_SCAN_LIMIT`.
 
     Reference:
         Noh et al., arXiv 1612.06321, section 4.4.
@@ -32,10 +39,7 @@ def choose_factory(count, dimension):
         return NAMED_FACTORIES["exact"]
     lists = 2 ** round(math.log2(4 * math.sqrt(count)))
     lists = min(lists, 2 ** int(math.log2(count / POINTS_PER_CENTROID)))
+    if count > FAST_SCAN_LIMIT:
+        return f"IVF{min(lists, _MOST_LISTS)}_HNSW32,PQ{dimension}x4"
     subvectors = dimension // 2 if dimension % 2 == 0 else dimension
     return f"IVF{lists},PQ{subvectors}x8"
-
-
-def choose_probes(lists):
-    """Chooses how many inverted lists a query descriptor probes."""
-    return max(1, min(lists, 8 + lists // 64))

@@ -8,6 +8,9 @@ from delf_keras.retrieval.voting import reach_of, vote
 
 # A photograph without a word in common may still be the right one.
 _LEAST_SIMILARITY = 1e-6
+# In a large database, words are compared of the images of the most votes:
+# those of all images would take longer than their votes.
+_SHORTLIST = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,13 +21,16 @@ class FirstScores:
         scores: float64 `[num_images]`, 0 for an image without a vote.
         reach: float32 `[N]`. Squared distance of the last neighbour of each
             query descriptor.
+        among: bool `[num_images]`, the images whose words were compared; None
+            for all.
     """
 
     scores: np.ndarray
     reach: np.ndarray
+    among: np.ndarray | None = None
 
 
-def score_images(query, index, options):
+def score_images(query, database, options):
     """Scores the images of a database by a query's descriptors.
 
     Votes tell which images have the rare descriptors of the query, ASMK
@@ -33,52 +39,63 @@ def score_images(query, index, options):
 
     Args:
         query: `LocalFeatures`, at least one.
-        index: `ImageIndex`.
+        database: `Database`.
         options: `SearchOptions`.
 
     Returns:
         `FirstScores`.
     """
-    distances, rows = index.descriptor_index.search(
-        query.descriptors, options.neighbors
-    )
-    images = index.store.image_ids(rows)
-    reach = reach_of(distances, images)
-    scores = np.ones(len(index))
+    found = database.search(query.descriptors, options.neighbors)
+    scores, among = np.ones(len(database)), None
     if options.first_score in ("votes", "fused"):
-        scores = vote(distances, images, len(index), options.vote_weighting)
+        scores = vote(
+            found.distances,
+            found.images,
+            len(database),
+            options.vote_weighting,
+        )
         if options.background:
-            scores = scores / index.background
+            scores = scores / database.background
+        among = _shortlist(scores)
     if options.first_score in ("asmk", "fused"):
-        scores = scores * word_similarities(query.descriptors, index)
+        scores = scores * word_similarities(query.descriptors, database, among)
     if options.first_score == "global" or options.global_weight:
-        cosines = _global_similarities(query, index, options.global_expansion)
+        cosines = _global_similarities(
+            query, database.global_descriptors, options.global_expansion
+        )
         weight = options.global_weight or 1.0
         scores = scores * np.exp(weight * cosines)
-    return FirstScores(scores, reach)
+    return FirstScores(scores, reach_of(found.distances, found.images), among)
 
 
-def word_similarities(descriptors, index):
+def word_similarities(descriptors, database, among):
     """Returns what ASMK finds, never 0.
 
     Args:
         descriptors: float32 `[N, D]`.
-        index: `ImageIndex`.
+        database: `Database`.
+        among: bool `[num_images]`, or None. See `AsmkIndex.score`.
 
     Returns:
         float64 `[num_images]`.
     """
-    return np.maximum(index.asmk.score(descriptors), _LEAST_SIMILARITY)
+    similarities = database.word_similarities(descriptors, among)
+    return np.maximum(similarities, _LEAST_SIMILARITY)
 
 
-def _global_similarities(query, index, expansion):
-    if index.global_descriptors is None or query.global_descriptor is None:
+def _shortlist(scores):
+    if len(scores) <= _SHORTLIST:
+        return None
+    among = np.zeros(len(scores), bool)
+    among[np.argpartition(-scores, _SHORTLIST)[:_SHORTLIST]] = True
+    return among
+
+
+def _global_similarities(query, descriptors, expansion):
+    if descriptors is None or query.global_descriptor is None:
         raise ValueError(
             "Global descriptors are compared where both the index and the "
             "query have them: build the index with --global_power=3. "
-            f"Received: {'a query' if index.global_descriptors else 'an index'}"
-            " without"
+            f"Received: {'a query' if descriptors else 'an index'} without"
         )
-    return index.global_descriptors.similarities(
-        query.global_descriptor, expansion
-    )
+    return descriptors.similarities(query.global_descriptor, expansion)

@@ -15,15 +15,14 @@ _WHITENING = 0.5
 _EXPANSION = 10
 _ALPHA = 3.0
 
-_ARRAYS = ("vectors", "mean", "projection")
+_ARRAYS = ("mean", "projection")
 
 
 @dataclass(frozen=True, eq=False)
-class GlobalDescriptors:
-    """One vector for each image, and what turns a query's into such.
+class GlobalSpace:
+    """What whitens global descriptors.
 
     Attributes:
-        vectors: float32 `[num_images, D]` of unit length.
         mean: float32 `[C]`.
         projection: float32 `[C, D]`.
 
@@ -32,42 +31,57 @@ class GlobalDescriptors:
         annotation", TPAMI 2018, section 3.
     """
 
-    vectors: np.ndarray
     mean: np.ndarray
     projection: np.ndarray
 
     @classmethod
-    def build(cls, descriptors, sample, augmentation=0):
-        """Whitens the global descriptors of a database.
-
-        Args:
-            descriptors: float32 `[num_images, C]` of unit length.
-            sample: float32 `[M, C]` that whitening is learned on.
-            augmentation: int. Nearest images by whose mean, weighted by
-                similarity, each image is replaced (database-side
-                augmentation); 0 for none.
-
-        Returns:
-            `GlobalDescriptors`.
-        """
+    def fit(cls, sample):
+        """Learns whitening from float32 `[M, C]` of unit length."""
         pca = fit_pca(sample, min(_DIMENSION, sample.shape[1], len(sample) - 1))
         projection = pca.components.T / pca.variances ** (_WHITENING / 2)
-        vectors = _unit((descriptors - pca.mean) @ projection)
-        if augmentation:
-            # An image is its own nearest.
-            vectors = _unit(
-                _neighbors_mean(vectors, vectors, augmentation + 1, _ALPHA)
-            )
-        return cls(vectors, pca.mean, projection.astype(np.float32))
+        return cls(pca.mean, projection.astype(np.float32))
+
+    def project(self, descriptors):
+        """Whitens float32 `[..., C]` to float32 `[..., D]` of unit length."""
+        return _unit((descriptors - self.mean) @ self.projection)
 
     def save(self, folder):
         """Writes the arrays into a new folder."""
-        save_arrays(folder, self, _ARRAYS)
+        save_arrays(folder, {name: getattr(self, name) for name in _ARRAYS})
 
     @classmethod
     def load(cls, folder):
         """Opens what `save` wrote."""
         return cls(**load_arrays(folder, _ARRAYS))
+
+
+@dataclass(frozen=True, eq=False)
+class GlobalDescriptors:
+    """One vector for each image, and what turns a query's into such.
+
+    Attributes:
+        vectors: float32 `[num_images, D]` of unit length.
+        space: `GlobalSpace`.
+    """
+
+    vectors: np.ndarray
+    space: GlobalSpace
+
+    def augmented(self, count):
+        """Replaces each image by the mean of its nearest ones.
+
+        Args:
+            count: int. Nearest images, which are weighted by similarity
+                (database-side augmentation); 0 for none.
+
+        Returns:
+            `GlobalDescriptors`.
+        """
+        if not count:
+            return self
+        # An image is its own nearest.
+        vectors = _neighbors_mean(self.vectors, self.vectors, count + 1, _ALPHA)
+        return GlobalDescriptors(_unit(vectors), self.space)
 
     def similarities(self, descriptor, expansion="none"):
         """Compares a query with every image.
@@ -85,7 +99,7 @@ class GlobalDescriptors:
             Chum et al., "Total recall", ICCV 2007 (average); Radenovic et
             al., TPAMI 2018, section 3.3 (alpha).
         """
-        query = _unit((descriptor - self.mean) @ self.projection)[None]
+        query = self.space.project(descriptor)[None]
         if expansion != "none":
             power = _ALPHA if expansion == "alpha" else 0.0
             query = _unit(

@@ -1,6 +1,6 @@
 """The image index: photographs in, ranked photographs out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -9,13 +9,11 @@ import numpy as np
 from delf_keras.features.extractor import Extractor
 from delf_keras.features.graph import ExtractionOptions
 from delf_keras.features.local_features import LocalFeatures
-from delf_keras.retrieval import index_files
-from delf_keras.retrieval.asmk import AsmkIndex
-from delf_keras.retrieval.descriptor_index import DescriptorIndex
+from delf_keras.retrieval.database import Database
 from delf_keras.retrieval.expansion import expand
 from delf_keras.retrieval.first_scores import FirstScores, score_images
-from delf_keras.retrieval.global_descriptors import GlobalDescriptors
-from delf_keras.retrieval.image_store import ImageStore
+from delf_keras.retrieval.index_files import copy_index, open_index
+from delf_keras.retrieval.parallel import map_queries
 from delf_keras.retrieval.reranking import (
     NO_MATCHES,
     VerifiedMatches,
@@ -61,20 +59,19 @@ class SearchResult:
 class ImageIndex:
     """A database of photographs that can be searched by photograph.
 
+    It is one version of an index folder: what changes the folder later makes
+    another version, which `load` opens.
+
     Attributes:
+        folder: `Path` of the index folder.
         extractor_source: `Extractor`, or the `Path` of its preset folder,
             which is loaded when a photograph is first searched for; or the
             `Client` of a server that extracted, of which a folder keeps the
             address, a str.
         fingerprint: The descriptor space of the database.
         root: `Path` that names are relative to.
-        store: `ImageStore`.
-        descriptor_index: `DescriptorIndex`.
-        asmk: `AsmkIndex` of the same descriptors.
-        background: float32 `[num_images]`, see `background_votes`.
-        global_descriptors: `GlobalDescriptors`, or None if the photographs
-            were extracted without.
         extraction: `ExtractionOptions` of the photographs.
+        database: `Database`.
 
     Example:
 
@@ -90,15 +87,14 @@ class ImageIndex:
         Noh et al., arXiv 1612.06321, section 4.4.
     """
 
+    folder: Path
     extractor_source: object
     fingerprint: str
     root: Path
-    store: ImageStore
-    descriptor_index: DescriptorIndex
-    asmk: AsmkIndex
-    background: np.ndarray
     extraction: ExtractionOptions
-    global_descriptors: GlobalDescriptors | None = None
+    database: Database
+    # A folder that lasts as long as the index does.
+    _temporary: object = None
 
     @classmethod
     def build(cls, photographs, extractor, **options):
@@ -120,16 +116,18 @@ class ImageIndex:
 
     @classmethod
     def load(cls, folder):
-        """Opens an index folder.
+        """Opens the present version of an index folder.
+
+        Files are mapped: indexes of several processes share their memory.
 
         Raises:
             FileNotFoundError: if there is no index.
-            ValueError: if it is damaged, or of another format version.
+            ValueError: if it is damaged, or of a newer format.
         """
-        return index_files.load_index(cls, Path(folder))
+        return open_index(cls, Path(folder))
 
     def save(self, folder):
-        """Writes the index as a folder that needs nothing beside it.
+        """Copies the index to a folder that needs nothing beside it.
 
         Only the photographs themselves stay where they are.
 
@@ -139,10 +137,23 @@ class ImageIndex:
         Raises:
             FileExistsError: if the folder exists.
         """
-        index_files.save_index(self, Path(folder))
+        copy_index(self.folder, Path(folder))
+
+    def with_temporary(self, temporary, extractor=None):
+        """Returns the index, whose folder lasts no longer than it does.
+
+        Args:
+            temporary: `TemporaryFolder` that its folder is in.
+            extractor: What extracted it, if that is at hand.
+        """
+        return replace(
+            self,
+            extractor_source=extractor or self.extractor_source,
+            _temporary=temporary,
+        )
 
     def __len__(self):
-        return len(self.store)
+        return len(self.database)
 
     @cached_property
     def extractor(self):
@@ -191,6 +202,28 @@ class ImageIndex:
             if first.scores[image] > 0
         ]
 
+    def search_many(self, queries, top=10, options=None, workers=None):
+        """Searches for many photographs at once.
+
+        Args:
+            queries: Iterable of what `search` takes.
+            top: int. How many to return for each at most.
+            options: `SearchOptions`.
+            workers: int. Queries that are searched at the same time; one for
+                each processor if not given.
+
+        Yields:
+            list of `SearchResult` of each query, in their order.
+
+        Raises:
+            See `search`.
+        """
+        # One after the other: a model uses all processors by itself.
+        features = map(self._features_of, queries)
+        yield from map_queries(
+            lambda query: self.search(query, top, options), features, workers
+        )
+
     def rank(self, query, options=None):
         """Ranks the whole database.
 
@@ -220,7 +253,7 @@ class ImageIndex:
         """
         if not len(query):
             return FirstScores(np.zeros(len(self)), np.zeros(0, np.float32))
-        return score_images(query, self, options)
+        return score_images(query, self.database, options)
 
     def verify(self, query, first, options):
         """Verifies the best images; the second stage of a search.
@@ -233,9 +266,7 @@ class ImageIndex:
         Returns:
             dict of image to `VerifiedMatches`.
         """
-        return verify_candidates(
-            query, first, self.store, self.descriptor_index, options
-        )
+        return verify_candidates(query, first, self.database, options)
 
     def final_scores(self, query, first, verified, options):
         """Combines what the stages of a search found.
@@ -251,7 +282,7 @@ class ImageIndex:
         """
         scores = first.scores
         if options.expansion:
-            scores = expand(query, first, verified, self, options)
+            scores = expand(query, first, verified, self.database, options)
         return combine_scores(scores, verified, options.ranking)
 
     def _features_of(self, query):
@@ -261,7 +292,7 @@ class ImageIndex:
         return query
 
     def _result(self, image, votes, scores, verified):
-        name = self.store.names[image]
+        name = self.database.name_of(image)
         return SearchResult(
             name=name,
             path=self.root / name,

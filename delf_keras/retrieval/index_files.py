@@ -1,136 +1,232 @@
-"""An index as a folder."""
+"""Opening, copying, creating and checking index folders."""
 
-import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-
 from delf_keras.atomic import atomic_path
-from delf_keras.features.extractor import Extractor
 from delf_keras.features.graph import ExtractionOptions
-from delf_keras.retrieval.asmk import AsmkIndex, AsmkOptions
-from delf_keras.retrieval.descriptor_index import DescriptorIndex
-from delf_keras.retrieval.global_descriptors import GlobalDescriptors
-from delf_keras.retrieval.image_store import ImageStore
+from delf_keras.retrieval.asmk import AsmkOptions
+from delf_keras.retrieval.database import Database
+from delf_keras.retrieval.learned import Learned
+from delf_keras.retrieval.manifest import (
+    LEARNED_FOLDER,
+    MANIFEST_FILE,
+    PRESET_FOLDER,
+    SEGMENTS_FOLDER,
+    Manifest,
+    check_digests,
+    check_sizes,
+    describe_files,
+    read_manifest,
+)
+from delf_keras.retrieval.old_formats import open_old_index
+from delf_keras.retrieval.segment import Segment
 
-FORMAT_VERSION = 2
-MANIFEST_FILE = "manifest.json"
-FAISS_FILE = "index.faiss"
-ASMK_FOLDER = "asmk"
-GLOBAL_FOLDER = "global"
-BACKGROUND_FILE = "background.npy"
-PRESET_FOLDER = "preset"
-
-
-def save_index(index, folder):
-    """Writes an `ImageIndex`; see `ImageIndex.save`."""
-    if folder.exists():
-        raise FileExistsError(
-            f"The index folder exists already. Received: folder={folder}"
-        )
-    with atomic_path(folder) as temporary:
-        temporary.mkdir()
-        index.store.save(temporary)
-        index.descriptor_index.save(temporary / FAISS_FILE)
-        index.asmk.save(temporary / ASMK_FOLDER)
-        if index.global_descriptors is not None:
-            index.global_descriptors.save(temporary / GLOBAL_FOLDER)
-        np.save(temporary / BACKGROUND_FILE, index.background)
-        server = _server(index.extractor_source)
-        if server is None:
-            index.extractor.save_to_preset(temporary / PRESET_FOLDER)
-        manifest = {
-            "format_version": FORMAT_VERSION,
-            "fingerprint": index.fingerprint,
-            "root": str(index.root),
-            "factory": index.descriptor_index.factory,
-            "num_images": len(index),
-            "num_descriptors": len(index.descriptor_index),
-            "extraction": asdict(index.extraction),
-            "asmk": asdict(index.asmk.options),
-            "server": server,
-            "file_sizes": {
-                file.relative_to(temporary).as_posix(): file.stat().st_size
-                for file in sorted(temporary.rglob("*"))
-                if file.is_file()
-            },
-        }
-        (temporary / MANIFEST_FILE).write_text(json.dumps(manifest, indent=2))
+# A writer may remove files between the reading of a manifest and of them.
+_ATTEMPTS = 5
 
 
-def load_index(cls, folder):
+def create_index(
+    folder, source, fingerprint, root, extraction, learned, augmentation=0
+):
+    """Makes an index folder without photographs.
+
+    Args:
+        folder: `Path` of a folder that does not exist yet.
+        source: `Extractor`, `Client`, the `Path` of a preset folder or the
+            address of a server.
+        fingerprint: The descriptor space.
+        root: `Path` that names are relative to.
+        extraction: `ExtractionOptions`.
+        learned: `Learned`.
+        augmentation: int. See `GlobalDescriptors.augmented`.
+
+    Returns:
+        `Manifest`, not published yet.
+    """
+    folder.mkdir(parents=True)
+    (folder / SEGMENTS_FOLDER).mkdir()
+    (folder / LEARNED_FOLDER).mkdir()
+    learned.save(folder / LEARNED_FOLDER)
+    server = None
+    if isinstance(source, Path):
+        shutil.copytree(source, folder / PRESET_FOLDER)
+    elif hasattr(source, "save_to_preset"):
+        source.save_to_preset(folder / PRESET_FOLDER)
+    else:
+        server = getattr(source, "address", source)
+    return Manifest(
+        version=0,
+        fingerprint=fingerprint,
+        root=str(root),
+        extraction=asdict(extraction),
+        factory=learned.descriptor_index.factory,
+        asmk=asdict(learned.asmk_options),
+        augmentation=augmentation,
+        server=server,
+        files=describe_files(folder, [LEARNED_FOLDER, PRESET_FOLDER]),
+    )
+
+
+def open_index(cls, folder):
     """Opens an `ImageIndex`; see `ImageIndex.load`."""
-    manifest = _read_manifest(folder)
-    try:
-        _check_files(folder, manifest["file_sizes"])
-        index = cls(
-            extractor_source=manifest.get("server") or folder / PRESET_FOLDER,
-            fingerprint=manifest["fingerprint"],
-            root=Path(manifest["root"]),
-            store=ImageStore.load(folder),
-            descriptor_index=DescriptorIndex.load(
-                folder / FAISS_FILE, manifest["factory"]
-            ),
-            asmk=AsmkIndex.load(
-                folder / ASMK_FOLDER, AsmkOptions(**manifest["asmk"])
-            ),
-            background=np.load(folder / BACKGROUND_FILE, allow_pickle=False),
-            global_descriptors=GlobalDescriptors.load(folder / GLOBAL_FOLDER)
-            if (folder / GLOBAL_FOLDER).is_dir()
-            else None,
-            extraction=ExtractionOptions(**manifest["extraction"]),
-        )
-        _check_counts(index, manifest)
-    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
-        raise ValueError(
-            f"The index is damaged: build it again. Received: {folder} "
-            f"({error})"
-        ) from error
-    return index
-
-
-def _server(source):
-    """Returns the address of the server that extracted, or None."""
-    if isinstance(source, Extractor | Path):
-        return None
-    return getattr(source, "address", source)
-
-
-def _read_manifest(folder):
-    path = folder / MANIFEST_FILE
-    if not path.is_file():
-        raise FileNotFoundError(
-            "An index folder has a manifest.json: build the index with "
-            f"`delf-keras index`. Received: {folder}"
-        )
-    try:
-        manifest = json.loads(path.read_text())
-        version = manifest["format_version"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"The manifest of an index is expected. Received: {path} ({error})"
-        ) from error
-    if version != FORMAT_VERSION:
-        raise ValueError(
-            f"This version reads index format {FORMAT_VERSION}. "
-            f"Received: format {version} in {folder}"
-        )
-    return manifest
-
-
-def _check_files(folder, file_sizes):
-    for name, size in file_sizes.items():
-        file = folder / name
-        if not file.is_file():
-            raise ValueError(f"{name} is missing")
-        if file.stat().st_size != size:
-            raise ValueError(
-                f"{name} has {file.stat().st_size} bytes instead of {size}"
+    for attempt in range(1, _ATTEMPTS + 1):
+        manifest = read_manifest(folder)
+        if not isinstance(manifest, Manifest):
+            return open_old_index(cls, folder, manifest)
+        try:
+            learned, segments = open_files(folder, manifest)
+            return cls(
+                folder=folder,
+                extractor_source=manifest.server or folder / PRESET_FOLDER,
+                fingerprint=manifest.fingerprint,
+                root=Path(manifest.root),
+                extraction=ExtractionOptions(**manifest.extraction),
+                database=Database(
+                    learned, segments, manifest.removed, manifest.augmentation
+                ),
             )
+        except (
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            IndexError,
+            OSError,
+        ) as error:
+            changed = read_manifest(folder) != manifest
+            if not changed or attempt == _ATTEMPTS:
+                raise ValueError(
+                    "The index is damaged: build it again. "
+                    f"Received: {folder} ({error})"
+                ) from error
 
 
-def _check_counts(index, manifest):
-    counts = len(index), len(index.descriptor_index)
-    if counts != (manifest["num_images"], manifest["num_descriptors"]):
-        raise ValueError(f"it has {counts[0]} images, {counts[1]} descriptors")
+def open_files(folder, manifest):
+    """Opens what the manifest of an index names.
+
+    Args:
+        folder: `Path`.
+        manifest: `Manifest`.
+
+    Returns:
+        A pair of `Learned` and a list of `Segment`.
+
+    Raises:
+        ValueError: if a file is missing or damaged. Of files that are mapped
+            only the size is checked.
+    """
+    check_sizes(folder, manifest.files)
+    # faiss trusts what it reads.
+    check_digests(
+        folder,
+        {
+            name: described
+            for name, described in manifest.files.items()
+            if name.endswith(".faiss")
+        },
+    )
+    learned = Learned.load(
+        folder / LEARNED_FOLDER, manifest.factory, AsmkOptions(**manifest.asmk)
+    )
+    segments = [
+        Segment.load(folder / SEGMENTS_FOLDER / name, learned)
+        for name in manifest.segments
+    ]
+    return learned, segments
+
+
+def copy_index(source, target):
+    """Copies the present version of an index folder; see `ImageIndex.save`."""
+    if target.exists():
+        raise FileExistsError(
+            f"The index folder exists already. Received: folder={target}"
+        )
+    manifest = read_manifest(source)
+    files = [MANIFEST_FILE, *manifest.files]
+    with atomic_path(target) as temporary:
+        (temporary / SEGMENTS_FOLDER).mkdir(parents=True)
+        for name in files:
+            (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / name, temporary / name)
+
+
+def verify_index(folder):
+    """Checks every file of an index folder against its checksum.
+
+    Args:
+        folder: str or `Path`.
+
+    Returns:
+        dict of the path of each damaged file to what is wrong with it.
+
+    Raises:
+        FileNotFoundError: if there is no index.
+        ValueError: if its manifest is damaged, or of another format.
+    """
+    folder = Path(folder)
+    manifest = current_manifest(folder)
+    problems = {}
+    for name, described in manifest.files.items():
+        try:
+            check_sizes(folder, {name: described})
+            check_digests(folder, {name: described})
+        except (ValueError, OSError) as error:
+            problems[name] = str(error)
+    return problems
+
+
+def index_info(folder):
+    """Tells what an index folder holds, without reading the files of it.
+
+    Args:
+        folder: str or `Path`.
+
+    Returns:
+        dict of str to str or number.
+    """
+    folder = Path(folder)
+    manifest = current_manifest(folder)
+    learned, segments = open_files(folder, manifest)
+    database = Database(learned, segments, manifest.removed)
+    size = sum(size for size, _ in manifest.files.values())
+    return {
+        "version": manifest.version,
+        "photographs": len(database),
+        "removed": len(manifest.removed),
+        "segments": len(segments),
+        "descriptors": database.num_descriptors,
+        "dimension": database.dimension,
+        "faiss index": database.factory,
+        "probes": database.probes,
+        "visual words": len(learned.words),
+        "bytes": size,
+        "bytes per descriptor": round(size / database.num_descriptors, 1)
+        if database.num_descriptors
+        else 0,
+        "descriptor space": manifest.fingerprint,
+        "root": manifest.root,
+        "extractor": manifest.server or str(folder / PRESET_FOLDER),
+    }
+
+
+def current_manifest(folder):
+    """Reads a manifest, which must be of the present format."""
+    manifest = read_manifest(folder)
+    if isinstance(manifest, Manifest):
+        return manifest
+    raise ValueError(
+        "An index of an older format is read only: copy it with "
+        "`delf-keras index-compact --index=OLD --output=NEW`. "
+        f"Received: {folder}, format {manifest['format_version']}"
+    )
+
+
+def remove_unused(folder, manifest):
+    """Removes files that writers which were interrupted have left."""
+    for segment in (folder / SEGMENTS_FOLDER).iterdir():
+        if segment.name not in manifest.segments:
+            shutil.rmtree(segment, ignore_errors=True)
+    for path in folder.glob(".writing-*"):
+        shutil.rmtree(path, ignore_errors=True)

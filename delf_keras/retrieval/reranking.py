@@ -1,5 +1,6 @@
 """Geometric verification of the candidates that votes bring up."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from delf_keras.matching import (
     estimate_upright,
     match_descriptors,
 )
+from delf_keras.retrieval.parallel import map_candidates
 from delf_keras.retrieval.voting import vote_weights
 
 # The weight of inliers that doubles the square of a score: about half of what
@@ -44,14 +46,13 @@ NO_MATCHES = VerifiedMatches(
 )
 
 
-def verify_candidates(query, first, store, descriptor_index, options):
+def verify_candidates(query, first, database, options):
     """Verifies the images of the highest first score.
 
     Args:
         query: `LocalFeatures`.
         first: `FirstScores`.
-        store: `ImageStore`.
-        descriptor_index: `DescriptorIndex` of the same descriptors.
+        database: `Database`.
         options: `SearchOptions`.
 
     Returns:
@@ -61,17 +62,19 @@ def verify_candidates(query, first, store, descriptor_index, options):
     candidates = best[first.scores[best] > 0]
     if options.putatives == "neighbors":
         putatives = _neighbors_of(
-            query, candidates, store, descriptor_index, options.neighbors
+            query, candidates, database, options.neighbors
         )
     else:
-        putatives = (
-            _match(query, store.features_of(image)[2], options.max_distance)
-            for image in candidates
-        )
-    return {
-        int(image): _verify(query, first.reach, store, image, pairs, options)
-        for image, pairs in zip(candidates, putatives, strict=True)
-    }
+        putatives = itertools.repeat(None)
+
+    def verify(image, pairs):
+        features = database.features_of(image)
+        if pairs is None:
+            pairs = _match(query, features[2], options.max_distance)
+        return _verify(query, first.reach, features, pairs, options)
+
+    verified = map_candidates(verify, candidates, putatives)
+    return dict(zip(candidates.tolist(), verified, strict=True))
 
 
 def _match(query, descriptors, max_distance):
@@ -86,25 +89,24 @@ def _match(query, descriptors, max_distance):
     return *matches.indices.T, matches.distances
 
 
-def _neighbors_of(query, candidates, store, descriptor_index, neighbors):
+def _neighbors_of(query, candidates, database, neighbors):
     """Yields what `_match` returns, of the neighbours in each candidate."""
-    distances, rows = descriptor_index.search(query.descriptors, neighbors)
-    images = store.image_ids(rows)
+    found = database.search(query.descriptors, neighbors)
     for image in candidates:
-        of_image = images == image
+        of_image = found.images == image
         # Neighbours are sorted: the first is the nearest in this image.
         queries = np.flatnonzero(of_image.any(axis=1))
         nearest = queries, of_image[queries].argmax(axis=1)
         yield (
             queries,
-            rows[nearest] - store.offsets[image],
-            np.sqrt(distances[nearest]),
+            found.keypoints[nearest],
+            np.sqrt(found.distances[nearest]),
         )
 
 
-def _verify(query, reach, store, image, putatives, options):
+def _verify(query, reach, features, putatives, options):
     rows, image_rows, distances = putatives
-    locations, scales, _ = store.features_of(image)
+    locations, scales, _ = features
     weights = vote_weights(distances**2, reach[rows])
     points = query.locations[rows], locations[image_rows]
     model = options.model

@@ -25,9 +25,9 @@ def test_index_and_report(built):
         "1 photographs skipped.\n"
     )
     index = ImageIndex.load(built.folder)
-    assert index.store.names == ["a.jpg", "b.jpg", "copy.jpg", "more/c.png"]
+    assert index.database.names == ["a.jpg", "b.jpg", "copy.jpg", "more/c.png"]
     assert index.root == built.photos
-    assert index.descriptor_index.dimension == 16
+    assert index.database.dimension == 16
     assert index.extraction.scales == (1.0,)
 
 
@@ -69,7 +69,7 @@ def test_preset_with_pca_keeps_it(command, fitted, scenes, tmp_path):
     )
     assert finished.code == 0
     assert "fit PCA" not in finished.err
-    assert ImageIndex.load(output).descriptor_index.dimension == 16
+    assert ImageIndex.load(output).database.dimension == 16
 
 
 def test_factory_probes_and_no_pca(command, small, scenes, tmp_path):
@@ -84,7 +84,7 @@ def test_factory_probes_and_no_pca(command, small, scenes, tmp_path):
         f"--output={output}",
     )
     assert "faiss index IVF4,Flat;" in finished.out
-    index = ImageIndex.load(output).descriptor_index
+    index = ImageIndex.load(output).database
     assert (index.dimension, index.probes) == (128, 3)
 
 

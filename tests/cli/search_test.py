@@ -1,5 +1,6 @@
 """The verb `search`, from a photograph to ranked photographs."""
 
+import dataclasses
 import json
 import shutil
 from dataclasses import dataclass
@@ -8,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
+from delf_keras.retrieval.manifest import read_manifest
 
 SHIFT = np.array([16, 32])
 
@@ -138,9 +141,8 @@ def test_picture_leaves_out_photographs_that_are_gone(
 ):
     """The index needs the photographs for pictures alone."""
     index = shutil.copytree(built.folder, tmp_path / "index")
-    manifest = json.loads((index / "manifest.json").read_text())
-    manifest["root"] = str(tmp_path / "gone")
-    (index / "manifest.json").write_text(json.dumps(manifest))
+    manifest = read_manifest(index)
+    dataclasses.replace(manifest, root=str(tmp_path / "gone")).write(index)
     picture = tmp_path / "result.png"
     finished = command(
         "search", f"--index={index}", f"--query={view}", f"--picture={picture}"
@@ -187,7 +189,7 @@ def test_damaged_manifest(refused, built, view, tmp_path, text):
 
 def test_damaged_index(refused, built, view, tmp_path):
     index = shutil.copytree(built.folder, tmp_path / "index")
-    (index / "locations.npy").write_bytes(b"")
+    (index / "segments/000001/locations.npy").write_bytes(b"")
     message = refused("search", f"--index={index}", f"--query={view}")
     assert "build it again" in message and "locations.npy" in message
 

@@ -5,6 +5,7 @@ import pytest
 from sklearn.cluster import KMeans
 
 from delf_keras.retrieval.aggregation import (
+    Words,
     aggregate,
     pack_signs,
     train_codebook,
@@ -24,7 +25,8 @@ def images():
 @pytest.mark.parametrize("assignments", [1, 3])
 def test_equals_the_sum_by_loops(descriptors, images, assignments):
     codebook = descriptors[:20] + 0.1
-    result = aggregate(descriptors, images, codebook, assignments, binary=False)
+    words = Words(codebook).assign(descriptors, assignments)
+    result = aggregate(descriptors, images, codebook, words, binary=False)
     sums = {}
     for descriptor, image in zip(descriptors, images, strict=True):
         distances = np.linalg.norm(codebook - descriptor, axis=1)
@@ -50,7 +52,11 @@ def test_no_descriptor():
     nothing = np.zeros((0, 12), np.float32)
     for binary in (False, True):
         result = aggregate(
-            nothing, np.zeros(0, int), np.eye(12, dtype="f4"), 2, binary
+            nothing,
+            np.zeros(0, int),
+            np.eye(12, dtype="f4"),
+            np.zeros((0, 2), int),
+            binary,
         )
         assert len(result) == 0 and len(result.residuals) == 0
 

@@ -3,8 +3,13 @@
 import numpy as np
 import pytest
 
-from delf_keras.retrieval.aggregation import aggregate, train_codebook
-from delf_keras.retrieval.asmk import AsmkIndex, AsmkOptions, choose_words
+from delf_keras.retrieval.aggregation import Words, aggregate, train_codebook
+from delf_keras.retrieval.asmk import (
+    AsmkIndex,
+    AsmkOptions,
+    choose_words,
+    merge_asmk,
+)
 
 COUNTS = [80, 50, 0, 120]
 
@@ -16,30 +21,33 @@ def images():
 
 
 @pytest.fixture(scope="module")
-def codebook(images):
+def words(images):
     # A descriptor that is a word by itself has no residual.
-    return train_codebook(np.concatenate(images), 30) + np.float32(0.01)
+    codebook = train_codebook(np.concatenate(images), 30)
+    return Words(codebook + np.float32(0.01))
 
 
-def make_index(images, codebook, **options):
+def make_index(images, words, **options):
+    descriptors = np.concatenate(images)
     return AsmkIndex.build(
-        np.concatenate(images),
+        descriptors,
         np.repeat(np.arange(len(images)), [*map(len, images)]),
         len(images),
-        codebook,
-        AsmkOptions(**options),
+        words,
+        words.assign(descriptors),
+        AsmkOptions(**{"binary": False} | options),
     )
 
 
-def by_loops(query, images, codebook, options):
+def by_loops(query, images, words, options):
     """The similarity of the paper, a word at a time."""
 
     def words_of(descriptors, assignments):
         result = aggregate(
             descriptors,
             np.zeros(len(descriptors), int),
-            codebook,
-            assignments,
+            words.centroids,
+            words.assign(descriptors, assignments),
             binary=False,
         )
         vectors = result.residuals
@@ -64,45 +72,96 @@ def by_loops(query, images, codebook, options):
 @pytest.mark.parametrize(
     "options",
     [
-        AsmkOptions(),
+        AsmkOptions(binary=False),
         AsmkOptions(binary=True, query_assignments=5, alpha=3.0),
-        AsmkOptions(query_assignments=1, alpha=3.0, threshold=0.2),
+        AsmkOptions(
+            binary=False, query_assignments=1, alpha=3.0, threshold=0.2
+        ),
     ],
 )
-def test_equals_the_equations(images, codebook, options):
+def test_equals_the_equations(images, words, options):
     query = images[1] + 0.3
-    index = make_index(images, codebook, **vars(options))
-    expected = by_loops(query, images, codebook, options)
+    index = make_index(images, words, **vars(options))
+    expected = by_loops(query, images, words, options)
 
     # Residuals are kept in half precision.
     np.testing.assert_allclose(index.score(query), expected, atol=5e-4)
 
 
 @pytest.mark.parametrize("binary", [False, True])
-def test_image_finds_itself(images, codebook, binary):
-    index = make_index(images, codebook, binary=binary, query_assignments=1)
+def test_image_finds_itself(images, words, binary):
+    index = make_index(images, words, binary=binary, query_assignments=1)
     for image in (0, 1, 3):
         scores = index.score(images[image])
         assert np.argmax(scores) == image
         assert scores[image] == pytest.approx(1, abs=1e-3)
 
 
-def test_empty_query_and_image(images, codebook):
-    index = make_index(images, codebook)
+def test_empty_query_and_image(images, words):
+    index = make_index(images, words)
 
     assert index.score(images[0])[2] == 0
     np.testing.assert_array_equal(index.score(images[2]), np.zeros(4))
 
 
 @pytest.mark.parametrize("binary", [False, True])
-def test_saved_index_scores_the_same(images, codebook, binary, tmp_path):
-    index = make_index(images, codebook, binary=binary)
+def test_saved_index_scores_the_same(images, words, binary, tmp_path):
+    index = make_index(images, words, binary=binary)
     index.save(tmp_path / "asmk")
-    loaded = AsmkIndex.load(tmp_path / "asmk", index.options)
+    loaded = AsmkIndex.load(tmp_path / "asmk", words, index.options)
 
     np.testing.assert_array_equal(
         loaded.score(images[0]), index.score(images[0])
     )
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_scores_among_some_images(images, words, binary):
+    index = make_index(images, words, binary=binary)
+    scores = index.score(images[3])
+    among = np.array([True, False, True, True])
+
+    np.testing.assert_allclose(
+        index.score(images[3], among), np.where(among, scores, 0)
+    )
+    assert not index.score(images[3], np.zeros(4, bool)).any()
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_merged_is_built_at_once(images, words, binary, tmp_path):
+    """Without the image that is not kept."""
+    parts = [
+        make_index(part, words, binary=binary)
+        for part in (images[:2], images[2:], images[:1])
+    ]
+    kept = [np.array(each) for each in ([True, False], [True] * 2, [True])]
+    merge_asmk(parts, kept, tmp_path / "asmk")
+    merged = AsmkIndex.load(tmp_path / "asmk", words, parts[0].options)
+    at_once = make_index(
+        [images[0], images[2], images[3], images[0]], words, binary=binary
+    )
+
+    for name in ("offsets", "images", "residuals", "num_words"):
+        np.testing.assert_array_equal(
+            getattr(merged, name), getattr(at_once, name)
+        )
+
+
+def test_arrays_that_do_not_belong_together(images, words, tmp_path):
+    index = make_index(images, words)
+    index.save(tmp_path / "asmk")
+    np.save(tmp_path / "asmk/images.npy", index.images[:-1])
+    with pytest.raises(ValueError, match="do not belong together"):
+        AsmkIndex.load(tmp_path / "asmk", words, index.options)
+
+
+def test_signs_are_kept_of_large_databases():
+    few, many = (
+        AsmkOptions().chosen(count, 100) for count in (5_000_000, 5_000_001)
+    )
+    assert (few.binary, many.binary) == (False, True)
+    assert few.num_words == 100
+    assert AsmkOptions(binary=True).chosen(10, 1).binary
 
 
 def test_number_of_words():

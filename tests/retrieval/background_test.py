@@ -1,11 +1,15 @@
 """An image that is near to everything has a high background."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from delf_keras.features.local_features import LocalFeatures
-from delf_keras.retrieval.background import background_votes
-from delf_keras.retrieval.descriptor_index import DescriptorIndex
+from delf_keras.retrieval.background import (
+    BackgroundQueries,
+    choose_background_queries,
+)
 from delf_keras.retrieval.image_store import ImageStore
 
 HUB = 4
@@ -40,12 +44,16 @@ def store():
     return make_store()
 
 
-def background_of(store, **options):
-    index = DescriptorIndex.build(store.descriptors.astype(np.float32), "exact")
-    return background_votes(index, store, **options)
+@pytest.fixture
+def background_of(make_descriptor_index):
+    def background(store, **options):
+        index = make_descriptor_index(store)
+        return choose_background_queries(index, store, **options)[1]
+
+    return background
 
 
-def test_hub_stands_out(store):
+def test_hub_stands_out(background_of, store):
     background = background_of(store)
 
     assert background.dtype == np.float32 and background.shape == (60,)
@@ -54,13 +62,13 @@ def test_hub_stands_out(store):
     assert background[HUB] > 1.2 * np.delete(background, HUB).max()
 
 
-def test_small_databases_are_told_little():
+def test_small_databases_are_told_little(background_of):
     """Of three images each gets nearly the same."""
     background = background_of(make_store(3))
     assert np.ptp(background) < 0.2
 
 
-def test_image_without_features_and_without_foreign_votes():
+def test_image_without_features_and_without_foreign_votes(background_of):
     empty = LocalFeatures(
         np.zeros((0, 2)), np.zeros((0, 16)), np.zeros(0), np.zeros(0)
     )
@@ -79,7 +87,28 @@ def test_image_without_features_and_without_foreign_votes():
     assert np.isfinite(background_of(store)).all()
 
 
-def test_seed_gives_the_same(store):
+def test_seed_gives_the_same(background_of, store):
     np.testing.assert_array_equal(
         background_of(store, seed=1), background_of(store, seed=1)
     )
+
+
+def test_photographs_that_are_added_are_measured_alike(
+    store, make_descriptor_index, tmp_path
+):
+    """Those of the database get what they got."""
+    index = make_descriptor_index(store)
+    queries, background = choose_background_queries(index, store)
+    queries.save(tmp_path / "background")
+    queries = BackgroundQueries.load(tmp_path / "background")
+
+    np.testing.assert_allclose(
+        queries.background_of(index, store.numbers), background, rtol=0.01
+    )
+    copy = dataclasses.replace(store, numbers=store.numbers + 60)
+    added = queries.background_of(make_descriptor_index(copy), copy.numbers)
+    # A query votes for its copy, which is not itself, and at full weight.
+    np.testing.assert_allclose(
+        np.corrcoef(added, background)[0, 1], 1, atol=0.1
+    )
+    assert np.argmax(added) == HUB

@@ -75,21 +75,25 @@ def interrupt_after(count):
 def assert_same_index(received, expected):
     """The same to the last bit."""
     assert received.fingerprint == expected.fingerprint
-    assert received.store.names == expected.store.names
-    for name in ("sizes", "offsets", "locations", "descriptors"):
+    received, expected = (
+        index.database.segments[0].store for index in (received, expected)
+    )
+    assert [*received.names] == [*expected.names]
+    for name in ("sizes", "offsets", "locations", "descriptors", "digests"):
         np.testing.assert_array_equal(
-            getattr(received.store, name), getattr(expected.store, name)
+            getattr(received, name), getattr(expected, name)
         )
 
 
 def test_photographs_are_indexed(tiny_report, photographs):
     index = tiny_report.index
 
-    assert index.store.names == NAMES
-    assert index.store.sizes.tolist() == [[160, 208]] * 6
+    (segment,) = index.database.segments
+    assert index.database.names == NAMES
+    assert segment.store.sizes.tolist() == [[160, 208]] * 6
     assert index.root == photographs
     assert index.extractor.pca.dimension == 16
-    assert len(index.descriptor_index) == 6 * 130
+    assert index.database.num_descriptors == 6 * 130
     assert tiny_report.extracted == 6
     assert tiny_report.skipped == {} and tiny_report.copies == {}
 
@@ -98,12 +102,44 @@ def test_descriptors_are_those_of_a_query(tiny_index, photographs):
     """The photographs that the PCA was fitted on were projected later."""
     for image, name in enumerate(NAMES):
         features = tiny_index.extractor.extract(photographs / name)
-        locations, scales, descriptors = tiny_index.store.features_of(image)
+        locations, scales, descriptors = tiny_index.database.features_of(image)
         np.testing.assert_array_equal(locations, features.locations)
         np.testing.assert_array_equal(scales, features.scales)
         np.testing.assert_allclose(
             descriptors, features.descriptors, rtol=0, atol=5e-4
         )
+
+
+def test_shards_give_the_same_index(
+    tiny_index, tiny_extractor, photographs, monkeypatch
+):
+    """However many photographs are in memory at a time."""
+    from delf_keras.retrieval import building
+
+    monkeypatch.setattr(building, "_SHARD", 4)
+    index = build_index(photographs, tiny_extractor, pca=PCA).index
+
+    assert_same_index(index, tiny_index)
+    query = photographs / NAMES[4]
+    for one, other in zip(
+        index.search(query), tiny_index.search(query), strict=True
+    ):
+        assert (one.name, one.score) == (other.name, other.score)
+
+
+def test_output_exists(tiny_extractor, photographs, tmp_path):
+    with pytest.raises(FileExistsError, match=f"Received: {tmp_path}"):
+        build_index(photographs, tiny_extractor, output=tmp_path)
+
+
+def test_temporary_index_is_removed_with_the_last_reference(
+    photographs, tiny_extractor
+):
+    index = build_index(photographs, tiny_extractor, pca=PCA).index
+    folder = index.folder
+    assert folder.is_dir()
+    del index
+    assert not folder.exists()
 
 
 def test_same_build_gives_the_same_index(
@@ -140,7 +176,7 @@ def test_bad_files_are_skipped(
     reasons = add_bad_files(folder, photographs / NAMES[1])
     report = build_index(folder, tiny_extractor, pca=PCA)
 
-    assert report.index.store.names == two_names
+    assert report.index.database.names == two_names
     assert report.skipped.keys() == reasons.keys()
     for name, reason in reasons.items():
         assert reason in report.skipped[name]
@@ -167,7 +203,7 @@ def test_unreadable_file_is_skipped(
     monkeypatch.setattr(Path, "read_bytes", refuse)
     report = build_index(folder, tiny_extractor, pca=PCA)
 
-    assert report.index.store.names == two_names[1:]
+    assert report.index.database.names == two_names[1:]
     assert "Permission denied" in report.skipped[NAMES[0]]
 
 
@@ -250,14 +286,14 @@ def test_without_pca(folder, tiny_extractor):
     index = build_index(folder, tiny_extractor, pca=PcaOptions(0)).index
 
     assert index.fingerprint == tiny_extractor.fingerprint
-    assert index.descriptor_index.dimension == 128
+    assert index.database.dimension == 128
 
 
 def test_pca_of_the_extractor_is_used(folder, tiny_index):
     index = build_index(folder, tiny_index.extractor, pca=PcaOptions(8)).index
 
     assert index.fingerprint == tiny_index.fingerprint
-    assert index.descriptor_index.dimension == 16
+    assert index.database.dimension == 16
 
 
 def test_index_build_gives_the_index_and_logs(
@@ -266,7 +302,7 @@ def test_index_build_gives_the_index_and_logs(
     (folder / "empty.jpg").touch()
     index = ImageIndex.build(folder, tiny_extractor, pca=PCA)
 
-    assert index.store.names == two_names
+    assert index.database.names == two_names
     assert "empty.jpg" in caplog.text
 
 
@@ -276,8 +312,8 @@ def test_batches_give_the_same(folder, tiny_extractor):
         for size in (1, 2)
     )
     np.testing.assert_allclose(
-        one.index.store.descriptors.astype(np.float32),
-        two.index.store.descriptors.astype(np.float32),
+        one.index.database.segments[0].store.descriptors.astype(np.float32),
+        two.index.database.segments[0].store.descriptors.astype(np.float32),
         atol=1e-3,
     )
 

@@ -1,11 +1,29 @@
-"""Nearest descriptors, exact and by product quantization."""
+"""Nearest descriptors, exact and by product quantization, in parts."""
 
 import faiss
 import numpy as np
 import pytest
 
 from delf_keras.retrieval import factory as factories
-from delf_keras.retrieval.descriptor_index import DescriptorIndex
+from delf_keras.retrieval import faiss_training
+from delf_keras.retrieval.descriptor_index import (
+    DescriptorIndex,
+    require_space,
+)
+from delf_keras.retrieval.image_store import ImageStore
+from delf_keras.retrieval.neighbors import keys_of_images
+
+FACTORIES = [
+    "Flat",
+    "IVF8,Flat",
+    "IVF8,PQ8x8",
+    "IVF8,PQ8x4",
+    "IVF8_HNSW8,PQ16x4",
+    "IVF8,SQ8",
+    "OPQ4_16,IVF8,PQ4x4",
+    "IVF8,PQ8x4fsr",
+    "IVF8,PQ4x4,Refine(SQ8)",
+]
 
 
 def unit(vectors):
@@ -25,6 +43,14 @@ def clustered(count, seed, clusters=200, dimension=16, spread=0.1):
     return unit(centres + rng.normal(0, spread, centres.shape))
 
 
+def build(descriptors, factory=None, **options):
+    """An index in which every descriptor is a photograph."""
+    rows = np.arange(len(descriptors))
+    index = DescriptorIndex.train(descriptors, rows, factory=factory, **options)
+    keys = keys_of_images(rows, np.arange(len(rows) + 1))
+    return index.with_descriptors(descriptors, keys)
+
+
 def exact_neighbors(descriptors, queries, count):
     """Squared distances and rows by numpy, in double precision."""
     differences = queries[:, None].astype(float) - descriptors
@@ -38,12 +64,13 @@ def test_exact_search():
         random_descriptors(500),
         random_descriptors(20, 16, 1),
     )
-    index = DescriptorIndex.build(descriptors, "exact")
-    distances, rows = index.search(queries, 7)
+    index = build(descriptors, "exact")
+    found = index.search(queries, 7)
 
-    expected_distances, expected_rows = exact_neighbors(descriptors, queries, 7)
-    np.testing.assert_array_equal(rows, expected_rows)
-    np.testing.assert_allclose(distances, expected_distances, atol=1e-5)
+    distances, rows = exact_neighbors(descriptors, queries, 7)
+    np.testing.assert_array_equal(found.images, rows)
+    assert not found.keypoints.any()
+    np.testing.assert_allclose(found.distances, distances, atol=1e-5)
     assert (len(index), index.dimension, index.probes) == (500, 16, 0)
 
 
@@ -57,74 +84,88 @@ def test_chosen_index_finds_what_is_near(low_limit, capfd):
     """The nearest is among three for 95% of queries; and faiss is silent."""
     descriptors = clustered(12_000, 0, dimension=6)
     queries = clustered(200, 1, dimension=6)
-    index = DescriptorIndex.build(descriptors)
-    _, rows = index.search(queries, 3)
+    index = build(descriptors, recall=0.99)
+    found = index.search(queries, 3).images
 
     assert index.factory == "IVF256,PQ3x8"
-    assert index.probes == factories.choose_probes(256)
     _, nearest = exact_neighbors(descriptors, queries, 1)
-    assert np.mean((rows == nearest).any(axis=1)) > 0.95
+    assert np.mean((found == nearest).any(axis=1)) > 0.95
     assert capfd.readouterr().err == ""
 
 
 def test_small_index_is_exact_and_silent(capfd):
-    index = DescriptorIndex.build(random_descriptors(3))
+    index = build(random_descriptors(3))
 
     assert index.factory == "Flat"
     assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("factory", ["PQ4x4", "IVF4,PQ4x4"])
-def test_codes_are_not_trained_for_hamming_distances(monkeypatch, factory):
+def test_codes_are_not_trained_for_hamming_distances(factory):
     """It would take most of the training, and change no result."""
-    made = []
-    index_factory = faiss.index_factory
-
-    def make(*arguments):
-        made.append(index_factory(*arguments))
-        return made[-1]
-
-    monkeypatch.setattr(faiss, "index_factory", make)
-    DescriptorIndex.build(clustered(700, 0), factory)
-    (index,) = made
-
+    index = faiss_training.make_faiss_index(16, factory)
     assert not index.do_polysemous_training
 
 
-def test_more_probes_find_more():
-    descriptors = random_descriptors(2000)
-    queries = random_descriptors(100, seed=1)
-    _, nearest = exact_neighbors(descriptors, queries, 1)
-    recalls = []
-    for probes in (1, 4, 1000):
-        index = DescriptorIndex.build(descriptors, "IVF32,Flat", probes)
-        assert index.probes == min(probes, 32)
-        _, rows = index.search(queries, 1)
-        recalls.append(np.mean(rows == nearest))
-
-    assert recalls[0] < recalls[1] < recalls[2] == 1
-
-
 def test_more_neighbors_than_descriptors():
-    index = DescriptorIndex.build(random_descriptors(4))
-    distances, rows = index.search(random_descriptors(2, seed=1), 200)
+    index = build(random_descriptors(4))
+    found = index.search(random_descriptors(2, seed=1), 200)
 
-    assert distances.shape == rows.shape == (2, 4)
-    assert np.sort(rows, axis=1).tolist() == [[0, 1, 2, 3]] * 2
-    assert (np.diff(distances, axis=1) >= 0).all()
+    assert found.distances.shape == found.images.shape == (2, 4)
+    assert np.sort(found.images, axis=1).tolist() == [[0, 1, 2, 3]] * 2
+    assert (np.diff(found.distances, axis=1) >= 0).all()
 
 
 def test_neighbors_that_no_probed_list_has_are_missing():
-    index = DescriptorIndex.build(clustered(400, 0), "IVF8,Flat", probes=1)
-    _, rows = index.search(clustered(5, 1), 400)
+    index = build(clustered(400, 0), "IVF8,Flat", probes=1)
+    images = index.search(clustered(5, 1), 400).images
 
-    assert rows.shape == (5, 400)
-    assert (rows[:, 0] >= 0).all() and (rows[:, -1] == -1).all()
+    assert images.shape == (5, 400)
+    assert (images[:, 0] >= 0).all() and (images[:, -1] == -1).all()
+
+
+def test_fast_scan_finds_what_plain_codes_have(monkeypatch):
+    """Its tables have 8 bits: distances differ a little."""
+    descriptors, queries = clustered(3000, 0), clustered(50, 1)
+    fast = build(descriptors, "IVF8,PQ16x4", probes=8)
+    plain = build(descriptors, "IVF8,PQ16x4", probes=8)
+    plain.__dict__["searcher"] = plain._index
+
+    assert isinstance(fast.searcher, faiss.IndexIVFPQFastScan)
+    one, other = (index.search(queries, 60) for index in (fast, plain))
+    shared = [
+        np.isin(a, b).mean()
+        for a, b in zip(one.images, other.images, strict=True)
+    ]
+    assert np.mean(shared) > 0.95
+    np.testing.assert_allclose(one.distances, other.distances, atol=0.03)
+
+
+def test_assigned_descriptors_give_the_same_index():
+    descriptors, queries = clustered(700, 0), clustered(30, 1)
+    rows = np.arange(700)
+    keys = keys_of_images(rows, np.arange(701))
+    trained = DescriptorIndex.train(descriptors, rows, factory="IVF8,PQ8x8")
+    lists = trained.words.assign(descriptors)[:, 0]
+    one = trained.with_descriptors(descriptors, keys)
+    other = trained.with_descriptors(descriptors, keys, lists)
+
+    assert len(trained) == 0 and len(other) == 700
+    for name in ("distances", "images"):
+        np.testing.assert_array_equal(
+            getattr(one.search(queries, 9), name),
+            getattr(other.search(queries, 9), name),
+        )
+
+
+@pytest.mark.parametrize("factory", ["Flat", "OPQ4_16,IVF8,PQ4x4"])
+def test_only_plain_lists_have_words(factory):
+    assert build(clustered(700, 0), factory).words is None
 
 
 def test_paper_is_a_name():
     with pytest.raises(ValueError, match=r"8192 .*100 .*'IVF8192,PQ10x5'"):
-        DescriptorIndex.build(random_descriptors(100, 40), "paper")
+        build(random_descriptors(100, 40), "paper")
 
 
 @pytest.mark.parametrize(
@@ -141,59 +182,140 @@ def test_paper_is_a_name():
 def test_an_index_that_cannot_be(factory, problem):
     """One line says why, without the C++ of faiss."""
     with pytest.raises(ValueError, match=problem) as raised:
-        DescriptorIndex.build(random_descriptors(100), factory)
+        build(random_descriptors(100), factory)
 
     message = str(raised.value)
     assert f"factory='{factory}'" in message
     assert "\n" not in message and "faiss::" not in message
 
 
-@pytest.fixture(scope="module")
-def quantized():
-    return DescriptorIndex.build(clustered(700, 0), "IVF8,PQ4x4")
-
-
-@pytest.mark.parametrize("factory", ["Flat", "IVF8,Flat", "HNSW8"])
+@pytest.mark.parametrize("factory", [*FACTORIES, "HNSW8"])
 def test_loaded_index_finds_the_same(tmp_path, factory):
     descriptors, queries = clustered(700, 0), clustered(30, 1)
-    index = DescriptorIndex.build(descriptors, factory, probes=3)
-    index.save(tmp_path / "index.faiss")
-    loaded = DescriptorIndex.load(tmp_path / "index.faiss", factory)
+    index = build(descriptors, factory, probes=3)
+    index.save(tmp_path)
+    loaded = DescriptorIndex.load(tmp_path, factory)
+    received, expected = (each.search(queries, 9) for each in (loaded, index))
 
-    for received, expected in zip(
-        loaded.search(queries, 9), index.search(queries, 9), strict=True
-    ):
-        np.testing.assert_array_equal(received, expected)
+    for name in ("distances", "images", "keypoints"):
+        np.testing.assert_array_equal(
+            getattr(received, name), getattr(expected, name)
+        )
     assert loaded.probes == index.probes
     assert loaded.factory == factory
     assert len(loaded) == 700
 
 
+def make_store(descriptors, first):
+    """Photographs of ten descriptors each."""
+    count = len(descriptors) // 10
+    return ImageStore(
+        numbers=np.arange(first, first + count),
+        names=["a.jpg"] * count,
+        sizes=np.zeros((count, 2), np.int32),
+        digests=np.zeros((count, 32), np.uint8),
+        offsets=np.arange(0, len(descriptors) + 1, 10),
+        locations=np.zeros((len(descriptors), 2), np.float32),
+        scales=np.ones(len(descriptors), np.float32),
+        descriptors=descriptors.astype(np.float16),
+    )
+
+
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("factory", FACTORIES)
+def test_merged_parts_are_one(factory, times, tmp_path, capfd):
+    """Without what is not kept; and what was merged merges again."""
+    descriptors = clustered(900, 0).astype(np.float16).astype(np.float32)
+    trained = DescriptorIndex.train(
+        descriptors, np.arange(900), factory=factory, probes=8
+    )
+
+    def add(store):
+        keys = keys_of_images(store.numbers, store.offsets)
+        return trained.with_descriptors(
+            store.descriptors.astype(np.float32), keys
+        )
+
+    stores = [
+        make_store(descriptors[:500], 0),
+        make_store(descriptors[500:], 50),
+    ]
+    parts = []
+    for number, store in enumerate(stores):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        add(store).save(folder)
+        parts.append(DescriptorIndex.load(folder, factory))
+    kept = [np.arange(50) != 7, np.ones(40, bool)]
+    merged = tmp_path / "merged"
+    merged.mkdir()
+    trained.merge(parts, stores, kept, merged)
+    index = DescriptorIndex.load(merged, factory)
+    if times == 2:
+        store = make_store(np.delete(descriptors, np.s_[70:80], axis=0), 0)
+        numbers = np.delete(np.arange(90), 7)
+        object.__setattr__(store, "numbers", numbers)
+        again = tmp_path / "again"
+        again.mkdir()
+        trained.merge([index], [store], [numbers != 60], again)
+        index = DescriptorIndex.load(again, factory)
+
+    removed = [7] if times == 1 else [7, 60]
+    assert len(index) == 900 - 10 * len(removed)
+    whole = add(make_store(descriptors, 0))
+    queries = clustered(30, 1)
+    expected = whole.search(queries, 100)
+    received = index.search(queries, 100)
+    for query in range(30):
+        foreign = ~np.isin(expected.images[query], removed)
+        np.testing.assert_allclose(
+            received.distances[query, :10],
+            expected.distances[query][foreign][:10],
+            atol=0.02 if "x4" in factory else 1e-5,
+        )
+        assert not np.isin(received.images[query], removed).any()
+    assert capfd.readouterr().out == ""
+
+
+def test_full_disk_is_an_error(tmp_path):
+    with pytest.raises(OSError, match="The disk is full"):
+        require_space(tmp_path, 2**60)
+    require_space(tmp_path, 1)
+
+
+@pytest.fixture(scope="module")
+def quantized():
+    return build(clustered(700, 0), "IVF8,PQ4x4")
+
+
 def test_same_descriptors_make_the_same_file(tmp_path, quantized):
-    again = DescriptorIndex.build(clustered(700, 0), "IVF8,PQ4x4")
-    quantized.save(tmp_path / "a")
-    again.save(tmp_path / "b")
+    for name, index in (
+        ("a", quantized),
+        ("b", build(clustered(700, 0), "IVF8,PQ4x4")),
+    ):
+        (tmp_path / name).mkdir()
+        index.save(tmp_path / name)
+    one, other = (
+        (tmp_path / name / "descriptors.faiss").read_bytes() for name in "ab"
+    )
+    assert one == other
 
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
-
-@pytest.mark.parametrize("length", [0, 3, 40, 1000, -1])
+@pytest.mark.parametrize("length", [0, 3, 40, 1000])
 def test_truncated_file(tmp_path, quantized, length):
-    path = tmp_path / "index.faiss"
-    quantized.save(path)
+    quantized.save(tmp_path)
+    path = tmp_path / "descriptors.faiss"
     path.write_bytes(path.read_bytes()[:length])
 
     with pytest.raises(
         ValueError, match="A faiss index was expected"
     ) as raised:
-        DescriptorIndex.load(path, "IVF8,PQ4x4")
+        DescriptorIndex.load(tmp_path, "IVF8,PQ4x4")
     assert str(path) in str(raised.value) and "\n" not in str(raised.value)
 
 
 def test_other_file(tmp_path):
-    path = tmp_path / "index.faiss"
-    path.write_text("This is no index. " * 100)
-
-    for file in (path, tmp_path / "absent"):
+    for folder in (tmp_path, tmp_path / "absent"):
         with pytest.raises(ValueError, match="A faiss index was expected"):
-            DescriptorIndex.load(file, "Flat")
+            DescriptorIndex.load(folder, "Flat")
+        (tmp_path / "descriptors.faiss").write_text("This is no index. " * 100)

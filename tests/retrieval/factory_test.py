@@ -5,10 +5,10 @@ import pytest
 
 from delf_keras.retrieval.factory import (
     EXACT_LIMIT,
+    FAST_SCAN_LIMIT,
     NAMED_FACTORIES,
     POINTS_PER_CENTROID,
     choose_factory,
-    choose_probes,
 )
 
 COUNTS = [
@@ -40,7 +40,7 @@ def test_lists_suit_the_count(count):
 
     assert lists & (lists - 1) == 0
     assert lists * POINTS_PER_CENTROID <= count
-    assert 2 * count**0.5 <= lists <= 8 * count**0.5
+    assert lists == 65_536 or 2 * count**0.5 <= lists <= 8 * count**0.5
 
 
 def test_codebooks_can_be_trained_above_the_limit():
@@ -57,19 +57,19 @@ def test_one_byte_for_two_dimensions(dimension, subvectors):
     assert index.pq.nbits == 8
 
 
+def test_codes_of_large_databases_are_scanned_fast():
+    """Half a byte for a dimension, and lists that a graph finds."""
+    index = faiss.index_factory(40, choose_factory(FAST_SCAN_LIMIT + 1, 40))
+
+    assert (index.pq.M, index.pq.nbits) == (40, 4)
+    assert isinstance(
+        faiss.downcast_index(index.quantizer), faiss.IndexHNSWFlat
+    )
+
+
 def test_the_index_of_the_paper():
     """8K words, and 50 bits for a descriptor of 40 dimensions."""
     index = inverted_file(NAMED_FACTORIES["paper"])
 
     assert index.nlist == 8192
     assert (index.pq.M, index.pq.nbits) == (10, 5)
-
-
-@pytest.mark.parametrize("lists", [1, 2, 9, 64, 1024, 8192, 2**17])
-def test_probes_are_some_of_the_lists(lists):
-    probes = choose_probes(lists)
-
-    assert 1 <= probes <= lists
-    assert probes <= choose_probes(2 * lists) <= 2 * probes
-    if lists >= 1024:
-        assert probes < lists / 32

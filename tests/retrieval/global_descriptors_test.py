@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from delf_keras.retrieval.global_descriptors import GlobalDescriptors
+from delf_keras.retrieval.global_descriptors import (
+    GlobalDescriptors,
+    GlobalSpace,
+)
+
+
+def make(descriptors, sample, augmentation=0):
+    space = GlobalSpace.fit(sample)
+    descriptors = GlobalDescriptors(space.project(descriptors), space)
+    return descriptors.augmented(augmentation)
 
 
 def unit(vectors):
@@ -24,7 +33,7 @@ def descriptors():
 
 def test_cosines_equal_those_of_scikit_learn(descriptors):
     """Whitened by the fourth root of the variance."""
-    ours = GlobalDescriptors.build(descriptors, descriptors)
+    ours = make(descriptors, descriptors)
     pca = PCA(32, svd_solver="full").fit(descriptors.astype(np.float64))
     scale = pca.explained_variance_**0.25
     expected = unit(pca.transform(descriptors) / scale)
@@ -44,8 +53,8 @@ def precision(index, descriptors, **options):
 
 
 def test_augmentation_and_expansion_find_more(descriptors):
-    plain = GlobalDescriptors.build(descriptors, descriptors)
-    augmented = GlobalDescriptors.build(descriptors, descriptors, 4)
+    plain = make(descriptors, descriptors)
+    augmented = make(descriptors, descriptors, 4)
 
     before = precision(plain, descriptors)
     assert before < 0.9
@@ -54,7 +63,7 @@ def test_augmentation_and_expansion_find_more(descriptors):
 
 
 def test_expansion_of_a_small_database(descriptors):
-    index = GlobalDescriptors.build(descriptors[:3], descriptors)
+    index = make(descriptors[:3], descriptors)
     for expansion in ("none", "average", "alpha"):
         similarities = index.similarities(descriptors[1], expansion)
         assert np.argmax(similarities) == 1
@@ -62,9 +71,10 @@ def test_expansion_of_a_small_database(descriptors):
 
 
 def test_saved_is_the_same(descriptors, tmp_path):
-    index = GlobalDescriptors.build(descriptors, descriptors)
-    index.save(tmp_path / "global")
-    loaded = GlobalDescriptors.load(tmp_path / "global")
+    index = make(descriptors, descriptors)
+    index.space.save(tmp_path / "global")
+    space = GlobalSpace.load(tmp_path / "global")
+    loaded = GlobalDescriptors(index.vectors, space)
 
     np.testing.assert_array_equal(
         loaded.similarities(descriptors[0]), index.similarities(descriptors[0])

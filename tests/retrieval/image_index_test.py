@@ -142,6 +142,20 @@ def test_results_are_ranked(tiny_index, photographs):
     assert_same_results(top, results[:2])
 
 
+def test_many_queries_give_what_each_gives(tiny_index, photographs):
+    queries = [photographs / name for name in NAMES]
+    together = tiny_index.search_many(iter(queries), 3, workers=2)
+
+    for query, results in zip(queries, together, strict=True):
+        assert_same_results(results, tiny_index.search(query, 3))
+
+
+def test_bad_query_among_many(tiny_index, photographs, tmp_path):
+    queries = [photographs / NAMES[0], tmp_path / "absent.jpg"]
+    with pytest.raises(ImageError, match="absent.jpg"):
+        [*tiny_index.search_many(queries)]
+
+
 def test_without_verification_votes_rank(tiny_index, photographs):
     options = SearchOptions(candidates=0)
     results = tiny_index.search(photographs / NAMES[4], options=options)
@@ -204,7 +218,7 @@ def test_database_of_one_descriptor(tiny_index, photographs):
     index = ImageIndex.build([photographs / NAMES[0]], extractor)
     results = index.search(tiny_index.extractor.extract(photographs / NAMES[0]))
 
-    assert len(index.descriptor_index) == 1
+    assert index.database.num_descriptors == 1
     assert [result.path for result in results] == [photographs / NAMES[0]]
 
 
@@ -224,9 +238,9 @@ def test_quantized_index_finds_the_same(tiny_index, photographs):
     index = ImageIndex.build(
         [photographs / name for name in NAMES],
         tiny_index.extractor,
-        factory="IVF4,PQ8x4",
+        factory="IVF16,PQ8x4",
     )
-    assert index.descriptor_index.factory == "IVF4,PQ8x4"
+    assert index.database.factory == "IVF16,PQ8x4"
     for name in NAMES:
         best = index.search(photographs / name)[0]
         assert best.path == photographs / name

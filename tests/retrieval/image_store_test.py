@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 
 from delf_keras.features.local_features import LocalFeatures
-from delf_keras.retrieval.image_store import ImageStore
+from delf_keras.retrieval.image_store import (
+    ImageStore,
+    Names,
+    merge_stores,
+)
 
 COUNTS = {"a.jpg": 3, "b/none.jpg": 0, "b/none too.jpg": 0, "ç.png": 2}
 
@@ -36,7 +40,7 @@ def store(named_features):
 
 def test_features_of_each_image(store, named_features):
     assert len(store) == 4
-    assert store.names == list(COUNTS)
+    assert [*store.names] == list(COUNTS)
     assert store.sizes.tolist() == [[100 + i, 200] for i in range(4)]
     for image, (_, features) in enumerate(named_features):
         locations, scales, descriptors = store.features_of(image)
@@ -49,35 +53,72 @@ def test_features_of_each_image(store, named_features):
 
 
 def test_images_of_rows(store):
-    rows = np.array([[0, 2, 3], [4, -1, -1]])
-
-    assert store.image_ids(rows).tolist() == [[0, 0, 3], [3, -1, -1]]
-
-
-def test_no_images_at_the_ends():
-    """Photographs without features may be the first and the last."""
-    counts = [0, 0, 2, 1, 0]
-    store = ImageStore.from_features(
-        [(str(i), make_features(count, i)) for i, count in enumerate(counts)]
-    )
-
-    assert store.image_ids(np.array([0, 1, 2, -1])).tolist() == [2, 2, 3, -1]
-    assert [len(store.features_of(i)[0]) for i in range(5)] == counts
+    assert store.image_of_rows.tolist() == [0, 0, 0, 3, 3]
+    assert store.numbers.tolist() == [0, 1, 2, 3]
 
 
-def test_loaded_store_is_equal_and_mapped(store, tmp_path):
+def test_names_are_as_they_were():
+    """File names need not be text."""
+    strings = ["a.jpg", "", "b/ç 漢.png", "\udcff.jpg"]
+    names = Names.of(strings)
+
+    assert [*names] == names[:] == strings
+    assert names[-1] == "\udcff.jpg" and names[1:3] == strings[1:3]
+    with pytest.raises(IndexError):
+        names[4]
+    assert len(Names.of([])) == 0
+
+
+def test_loaded_store_is_equal_and_mapped(store, named_features, tmp_path):
     store.save(tmp_path)
     loaded = ImageStore.load(tmp_path)
 
-    assert loaded.names == store.names
-    for name in ("sizes", "offsets", "locations", "descriptors"):
-        array = getattr(loaded, name)
-        assert isinstance(array, np.memmap)
-        assert array.dtype == getattr(store, name).dtype
-        np.testing.assert_array_equal(array, getattr(store, name))
-    rows = np.array([0, 3, -1])
-    assert loaded.image_ids(rows).tolist() == store.image_ids(rows).tolist()
+    assert_same_store(loaded, store)
+    assert isinstance(loaded.descriptors.base, np.memmap)
+
+
+def assert_same_store(received, expected):
+    assert [*received.names] == [*expected.names]
+    for name in (
+        "numbers",
+        "sizes",
+        "digests",
+        "offsets",
+        "locations",
+        "scales",
+        "descriptors",
+    ):
+        one, other = getattr(received, name), getattr(expected, name)
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(one, other)
+
+
+def test_merged_stores_are_one(named_features, tmp_path):
+    """In blocks, and without what is not kept."""
+    parts = [
+        ImageStore.from_features(named_features[:2], 0, [b"a" * 32] * 2),
+        ImageStore.from_features(named_features[2:], 2, [b"b" * 32] * 2),
+    ]
+    merge_stores(parts, [np.array([True, True])] * 2, tmp_path)
+    digests = [b"a" * 32] * 2 + [b"b" * 32] * 2
+    at_once = ImageStore.from_features(named_features, 0, digests)
+    assert_same_store(ImageStore.load(tmp_path), at_once)
+
+    merge_stores(parts, [np.array([False, True])] * 2, tmp_path)
+    some = ImageStore.load(tmp_path)
+    assert some.numbers.tolist() == [1, 3]
+    assert [*some.names] == ["b/none.jpg", "ç.png"]
     for received, expected in zip(
-        loaded.features_of(3), store.features_of(3), strict=True
+        some.features_of(1), at_once.features_of(3), strict=True
     ):
         np.testing.assert_array_equal(received, expected)
+
+
+@pytest.mark.parametrize("name", ["numbers", "scales", "name_ends", "offsets"])
+def test_arrays_that_do_not_belong_together(store, tmp_path, name):
+    store.save(tmp_path)
+    array = np.load(tmp_path / f"{name}.npy")
+    np.save(tmp_path / f"{name}.npy", array[:-1])
+
+    with pytest.raises(ValueError, match="do not belong together"):
+        ImageStore.load(tmp_path)

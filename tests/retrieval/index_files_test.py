@@ -8,36 +8,36 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from delf_keras.retrieval import ImageIndex
+from delf_keras.retrieval import (
+    ImageIndex,
+    PcaOptions,
+    build_index,
+    index_info,
+    verify_index,
+)
+from delf_keras.retrieval.manifest import digest_of, read_manifest
 
-FILES = {
-    "asmk",
-    "background.npy",
-    "descriptors.npy",
-    "images.json",
-    "index.faiss",
-    "locations.npy",
-    "manifest.json",
-    "offsets.npy",
-    "preset",
-    "scales.npy",
-    "sizes.npy",
-}
-ARRAYS = FILES - {"asmk", "manifest.json", "preset"} | {"asmk/residuals.npy"}
+SEGMENT = "segments/000001"
+MAPPED = {
+    f"{SEGMENT}/{name}.npy"
+    for name in (
+        "numbers",
+        "offsets",
+        "locations",
+        "descriptors",
+        "name_ends",
+        "background",
+        "asmk/residuals",
+    )
+} | {"learned/codebook.npy"}
+FAISS = {"learned/descriptors.faiss", f"{SEGMENT}/descriptors.faiss"}
+FILES = MAPPED | FAISS
 
 
 @pytest.fixture
 def index_folder(tiny_index_folder, tmp_path):
     """A copy of an index folder."""
     return Path(shutil.copytree(tiny_index_folder, tmp_path / "index"))
-
-
-def edit_manifest(folder, **changes):
-    """Changes values of the manifest, or removes those that are None."""
-    path = folder / "manifest.json"
-    manifest = json.loads(path.read_text()) | changes
-    kept = {key: value for key, value in manifest.items() if value is not None}
-    path.write_text(json.dumps(kept))
 
 
 def search_all(index, photographs):
@@ -53,7 +53,12 @@ def test_loaded_index_is_the_saved_one(
 ):
     loaded = ImageIndex.load(str(tiny_index_folder))
 
-    assert {path.name for path in tiny_index_folder.iterdir()} == FILES
+    assert {path.name for path in tiny_index_folder.iterdir()} == {
+        "learned",
+        "manifest.json",
+        "preset",
+        "segments",
+    }
     assert loaded.fingerprint == tiny_index.fingerprint
     assert loaded.extraction == tiny_index.extraction
     assert loaded.root == photographs
@@ -68,17 +73,12 @@ def test_loaded_index_is_the_saved_one(
 
 def test_loaded_index_can_be_saved(tiny_index_folder, tmp_path):
     ImageIndex.load(tiny_index_folder).save(tmp_path / "again")
+    files = read_manifest(tiny_index_folder).files
 
-    for name in FILES - {"asmk", "preset"}:
-        expected = (tiny_index_folder / name).read_bytes()
-        assert (tmp_path / "again" / name).read_bytes() == expected
-
-
-def test_index_of_an_earlier_version(index_folder, tiny_index):
-    """It says nothing of a server."""
-    edit_manifest(index_folder, server=None)
-    loaded = ImageIndex.load(index_folder)
-    assert loaded.extractor.fingerprint == tiny_index.fingerprint
+    assert FILES < files.keys()
+    for name, (_, digest) in files.items():
+        assert digest_of(tmp_path / "again" / name) == digest
+    assert verify_index(tmp_path / "again") == {}
 
 
 def test_index_folder_can_be_moved(index_folder, photographs, tmp_path):
@@ -105,6 +105,15 @@ def test_features_can_be_searched_without_the_network(
     assert loaded.search(features)[0].name == "landmark_01_view_0.jpg"
 
 
+def test_facts(tiny_index_folder, tiny_index):
+    info = index_info(tiny_index_folder)
+
+    assert info["photographs"] == 6 and info["descriptors"] == 780
+    assert info["faiss index"] == "Flat" and info["version"] == 1
+    assert info["descriptor space"] == tiny_index.fingerprint
+    assert info["bytes"] > 780 * 100
+
+
 @pytest.mark.parametrize("empty", [True, False])
 def test_existing_folder_is_kept(tiny_index, tmp_path, empty):
     if not empty:
@@ -125,35 +134,44 @@ def test_existing_folder_is_kept(tiny_index, tmp_path, empty):
         "delf_keras.retrieval.image_store.ImageStore.save",
         "delf_keras.retrieval.descriptor_index.DescriptorIndex.save",
         "delf_keras.models.presets.save_model",
-        "delf_keras.retrieval.index_files.json.dumps",
+        "delf_keras.retrieval.manifest.json.dump",
     ],
 )
-def test_failed_save_leaves_nothing(
-    tiny_index, tmp_path, monkeypatch, step, error
+def test_failed_build_leaves_nothing(
+    tiny_extractor, photographs, tmp_path, monkeypatch, step, error
 ):
     """Wherever it fails, and whatever was written by then."""
 
     def fail(*args, **kwargs):
         raise error
 
-    monkeypatch.setattr(step, fail)
-    with pytest.raises(type(error)):
-        tiny_index.save(tmp_path / "index")
+    work = tmp_path / "work"
+    options = {"pca": PcaOptions(16), "work_folder": work}
+    with monkeypatch.context() as patch:
+        patch.setattr(step, fail)
+        with pytest.raises(type(error)):
+            build_index(
+                photographs,
+                tiny_extractor,
+                output=tmp_path / "index",
+                **options,
+            )
 
-    assert not list(tmp_path.iterdir())
+    assert [*tmp_path.iterdir()] == [work]
 
 
 @pytest.mark.parametrize("name", ["absent", "file", "empty"])
 def test_no_index(tmp_path, name):
     (tmp_path / "file").write_text("This is no folder.")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(
-        FileNotFoundError, match=f"manifest.json.*Received: .*/{name}$"
-    ):
-        ImageIndex.load(tmp_path / name)
+    for read in (ImageIndex.load, verify_index, index_info):
+        with pytest.raises(
+            FileNotFoundError, match=f"manifest.json.*Received: .*/{name}$"
+        ):
+            read(tmp_path / name)
 
 
-@pytest.mark.parametrize("name", sorted(ARRAYS | {"preset/config.json"}))
+@pytest.mark.parametrize("name", sorted(FILES | {"preset/config.json"}))
 @pytest.mark.parametrize("damage", ["missing", "truncated", "empty"])
 def test_damaged_file(index_folder, name, damage):
     file = index_folder / name
@@ -172,9 +190,10 @@ def test_damaged_file(index_folder, name, damage):
     message = str(raised.value)
     assert f"Received: {index_folder}" in message and name in message
     assert "\n" not in message
+    assert [*verify_index(index_folder)] == [name]
 
 
-@pytest.mark.parametrize("name", sorted(ARRAYS))
+@pytest.mark.parametrize("name", sorted(FILES))
 def test_overwritten_file(index_folder, name):
     """Its size is right and its content is not."""
     file = index_folder / name
@@ -182,21 +201,61 @@ def test_overwritten_file(index_folder, name):
 
     with pytest.raises(ValueError, match="is damaged: build it again"):
         ImageIndex.load(index_folder)
+    assert "another checksum" in verify_index(index_folder)[name]
 
 
-def test_files_of_two_indexes(index_folder):
-    names = json.loads((index_folder / "images.json").read_text())
-    changes = {"num_images": len(names) + 1}
-    edit_manifest(index_folder, **changes)
+@pytest.mark.parametrize("name", sorted(FAISS))
+def test_faiss_reads_nothing_that_was_changed(index_folder, name):
+    """A single byte might crash it."""
+    file = index_folder / name
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
 
-    with pytest.raises(ValueError, match="it has 6 images, 780 descriptors"):
+    with pytest.raises(ValueError, match=f"{name} has another checksum"):
         ImageIndex.load(index_folder)
+
+
+def test_changed_array_is_found(index_folder):
+    """Opening an index does not read all of it; checking does."""
+    file = index_folder / SEGMENT / "descriptors.npy"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+
+    assert len(ImageIndex.load(index_folder)) == 6
+    assert [*verify_index(index_folder)] == [f"{SEGMENT}/descriptors.npy"]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "1", "{}", "\x00\x01"])
 def test_damaged_manifest(index_folder, text):
     (index_folder / "manifest.json").write_text(text)
 
+    for read in (ImageIndex.load, verify_index):
+        with pytest.raises(
+            ValueError, match="The manifest of an index is expected"
+        ):
+            read(index_folder)
+
+
+def test_changed_manifest(index_folder):
+    path = index_folder / "manifest.json"
+    path.write_text(path.read_text().replace('"version": 1', '"version": 2'))
+    with pytest.raises(ValueError, match="its checksum is another"):
+        ImageIndex.load(index_folder)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"root": None},
+        {"fingerprint": None},
+        {"factory": None},
+        {"unknown": 1},
+    ],
+)
+def test_manifest_with_other_values(index_folder, edit_manifest, changes):
+    edit_manifest(index_folder, **changes)
     with pytest.raises(
         ValueError, match="The manifest of an index is expected"
     ):
@@ -206,31 +265,33 @@ def test_damaged_manifest(index_folder, text):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"root": None},
-        {"fingerprint": None},
-        {"file_sizes": None},
-        {"file_sizes": []},
-        {"num_images": None},
+        {"files": {"absent": [1, "0"]}},
+        {"files": []},
+        {"segments": ["000002"]},
         {"extraction": {"max_features": 0}},
         {"extraction": {"unknown": 1}},
+        {"asmk": {"alpha": 0}},
     ],
 )
-def test_manifest_with_other_values(index_folder, changes):
+def test_manifest_of_another_folder(index_folder, edit_manifest, changes):
     edit_manifest(index_folder, **changes)
-
     with pytest.raises(ValueError, match="is damaged: build it again"):
         ImageIndex.load(index_folder)
 
 
 def test_newer_format(index_folder):
     """It is named even if nothing else of the manifest is as it was."""
-    (index_folder / "manifest.json").write_text('{"format_version": 3}')
+    (index_folder / "manifest.json").write_text('{"format_version": 4}')
 
-    with pytest.raises(ValueError, match="reads index format 2.*format 3 in"):
+    with pytest.raises(
+        ValueError, match="reads index formats up to 3.*format 4 in"
+    ):
         ImageIndex.load(index_folder)
 
 
-def test_replaced_network(index_folder, tiny_index, photographs, make_model):
+def test_replaced_network(
+    index_folder, tiny_index, photographs, make_model, edit_manifest
+):
     """Its features would be compared with those of another."""
     from delf_keras.features.extractor import Extractor
 
@@ -238,7 +299,7 @@ def test_replaced_network(index_folder, tiny_index, photographs, make_model):
     shutil.rmtree(preset)
     other = Extractor(make_model(seed=1), options=tiny_index.extraction)
     other.save_to_preset(preset)
-    edit_manifest(index_folder, file_sizes={})
+    edit_manifest(index_folder, files={})
 
     index = ImageIndex.load(index_folder)
     with pytest.raises(
@@ -247,7 +308,9 @@ def test_replaced_network(index_folder, tiny_index, photographs, make_model):
         index.search(photographs / "landmark_00_view_0.jpg")
 
 
-def test_wrong_fingerprint(index_folder, tiny_index, photographs):
+def test_wrong_fingerprint(
+    index_folder, tiny_index, photographs, edit_manifest
+):
     """Neither the network of the folder nor what it gives is taken."""
     edit_manifest(index_folder, fingerprint="0123456789abcdef")
     index = ImageIndex.load(index_folder)
@@ -263,7 +326,17 @@ def test_wrong_fingerprint(index_folder, tiny_index, photographs):
 
 def test_arrays_are_mapped(tiny_index_folder):
     """An index may be larger than memory."""
-    store = ImageIndex.load(tiny_index_folder).store
+    (segment,) = ImageIndex.load(tiny_index_folder).database.segments
 
-    assert isinstance(store.descriptors, np.memmap)
-    assert isinstance(store.locations, np.memmap)
+    for array in (segment.store.descriptors, segment.asmk.residuals):
+        assert isinstance(array.base, np.memmap)
+
+
+def test_manifest_is_json_with_all_files(tiny_index_folder):
+    content = json.loads((tiny_index_folder / "manifest.json").read_text())
+    files = {
+        path.relative_to(tiny_index_folder).as_posix()
+        for path in tiny_index_folder.rglob("*")
+        if path.is_file()
+    }
+    assert content["files"].keys() == files - {"manifest.json"}

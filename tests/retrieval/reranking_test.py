@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 
 from delf_keras.features.local_features import LocalFeatures
-from delf_keras.retrieval.descriptor_index import DescriptorIndex
 from delf_keras.retrieval.first_scores import FirstScores
-from delf_keras.retrieval.image_store import ImageStore
 from delf_keras.retrieval.reranking import (
     VerifiedMatches,
     combine_scores,
@@ -22,11 +20,11 @@ VOTES = np.array([0.5, 3.0, 0.0, 2.0])
 WRONG, RIGHT, UNVOTED, EMPTY = range(4)
 
 
-def verify(query, store, scores=VOTES, descriptor_index=None, **options):
+def verify(query, database, scores=VOTES, **options):
     """Verifies with every query descriptor reaching a squared distance of 2."""
     first = FirstScores(scores, np.full(len(query), 2.0, np.float32))
     options = SearchOptions(**{"model": "affine"} | options)
-    return verify_candidates(query, first, store, descriptor_index, options)
+    return verify_candidates(query, first, database, options)
 
 
 def make_features(locations, descriptors):
@@ -45,7 +43,7 @@ def query():
 
 
 @pytest.fixture
-def store(query):
+def database(query, make_database):
     """The query transformed, the same jumbled, others, and one of nothing."""
     rng = np.random.default_rng(1)
     noise = rng.normal(0, 0.05, query.descriptors.shape)
@@ -53,7 +51,7 @@ def store(query):
     # Every fourth match is wrong.
     moved[::4] = rng.uniform(0, 480, (20, 2))
     jumbled = rng.uniform(0, 480, (80, 2))
-    return ImageStore.from_features(
+    return make_database(
         [
             ("wrong", make_features(jumbled, query.descriptors + noise)),
             ("right", make_features(moved, query.descriptors + noise)),
@@ -64,8 +62,8 @@ def store(query):
 
 
 @pytest.mark.parametrize("model", ["affine", "homography"])
-def test_transform_is_found(query, store, model):
-    matches = verify(query, store, model=model, threshold=4.0)[RIGHT]
+def test_transform_is_found(query, database, model):
+    matches = verify(query, database, model=model, threshold=4.0)[RIGHT]
 
     assert 60 <= len(matches) <= 63
     np.testing.assert_allclose(matches.transform, TRANSFORM, rtol=0, atol=0.05)
@@ -77,14 +75,14 @@ def test_transform_is_found(query, store, model):
     assert distances.max() <= 4.0
 
 
-def test_homography_explains_what_an_affine_map_does_not(query):
+def test_homography_explains_what_an_affine_map_does_not(query, make_database):
     """A facade seen aslant, with a vanishing point."""
     aslant = np.array([[1.0, 0.1, 5.0], [0.0, 1.2, 9.0], [0.002, 0.001, 1.0]])
     points = np.hstack([query.locations, np.ones((80, 1))]) @ aslant.T
     image = make_features(points[:, :2] / points[:, 2:], query.descriptors)
-    store = ImageStore.from_features([("aslant", image)])
+    database = make_database([("aslant", image)])
     affine, homography = (
-        verify(query, store, np.ones(1), model=model, threshold=3.0)[0]
+        verify(query, database, np.ones(1), model=model, threshold=3.0)[0]
         for model in ("affine", "homography")
     )
 
@@ -92,23 +90,23 @@ def test_homography_explains_what_an_affine_map_does_not(query):
     np.testing.assert_allclose(homography.transform, aslant, atol=0.01)
 
 
-def test_distant_descriptors_do_not_match(query, store):
+def test_distant_descriptors_do_not_match(query, database):
     """Those of the right image are about 0.2 away."""
     inliers = {
-        distance: len(verify(query, store, max_distance=distance)[RIGHT])
+        distance: len(verify(query, database, max_distance=distance)[RIGHT])
         for distance in (0.05, 0.2, 0.5)
     }
     assert inliers[0.05] == 0 < inliers[0.2] < 60 <= inliers[0.5]
 
 
-def test_wrong_image_has_fewer_inliers(query, store):
-    verified = verify(query, store, threshold=20.0)
+def test_wrong_image_has_fewer_inliers(query, database):
+    verified = verify(query, database, threshold=20.0)
 
     assert len(verified[WRONG]) < 15 < 60 <= len(verified[RIGHT])
 
 
-def test_image_without_features(query, store):
-    matches = verify(query, store)[EMPTY]
+def test_image_without_features(query, database):
+    matches = verify(query, database)[EMPTY]
 
     assert len(matches) == 0 and matches.transform is None
     assert matches.query_locations.shape == (0, 2)
@@ -124,25 +122,25 @@ def test_image_without_features(query, store):
         (100, {RIGHT, EMPTY, WRONG}),
     ],
 )
-def test_most_voted_images_are_verified(query, store, candidates, expected):
-    assert set(verify(query, store, candidates=candidates)) == expected
+def test_most_voted_images_are_verified(query, database, candidates, expected):
+    assert set(verify(query, database, candidates=candidates)) == expected
 
 
-def test_same_seed_gives_the_same(query, store):
-    first, second = (verify(query, store, seed=7) for _ in range(2))
+def test_same_seed_gives_the_same(query, database):
+    first, second = (verify(query, database, seed=7) for _ in range(2))
     for image in first:
         np.testing.assert_array_equal(
             first[image].image_locations, second[image].image_locations
         )
 
 
-def test_inliers_weigh_their_margin(query, store):
+def test_inliers_weigh_their_margin(query, database):
     """As votes, by the distance that the query descriptor reaches."""
-    matches = verify(query, store, threshold=4.0)[RIGHT]
+    matches = verify(query, database, threshold=4.0)[RIGHT]
     rows = matches.image_rows
     # Rows of the query and of its copy are the same.
     squared = np.sum(
-        (store.descriptors[80 + rows] - query.descriptors[rows]) ** 2, 1
+        (database.features_of(RIGHT)[2][rows] - query.descriptors[rows]) ** 2, 1
     )
 
     assert matches.weight == pytest.approx(
@@ -150,7 +148,7 @@ def test_inliers_weigh_their_margin(query, store):
     )
 
 
-def test_upright_model_finds_scale_and_shift(query):
+def test_upright_model_finds_scale_and_shift(query, make_database):
     scales = np.float32([1, 2] * 40)
     image = LocalFeatures(
         query.locations * 1.5 + [30, -20],
@@ -159,27 +157,24 @@ def test_upright_model_finds_scale_and_shift(query):
         scales * 1.5,
     )
     query = dataclasses.replace(query, scales=scales)
-    store = ImageStore.from_features([("larger", image)])
-    matches = verify(query, store, np.ones(1), model="upright")[0]
+    database = make_database([("larger", image)])
+    matches = verify(query, database, np.ones(1), model="upright")[0]
 
     assert len(matches) == 80
     expected = [[1.5, 0, 30], [0, 1.5, -20], [0, 0, 1]]
     np.testing.assert_allclose(matches.transform, expected, atol=1e-3)
 
 
-def test_neighbors_that_voted_are_verified(query, store):
+def test_neighbors_that_voted_are_verified(query, database):
     """With all neighbours asked for, they are the nearest of each image."""
-    descriptor_index = DescriptorIndex.build(
-        store.descriptors.astype(np.float32), "exact"
-    )
     options = {"putatives": "neighbors", "neighbors": 1000, "threshold": 4.0}
-    hits = verify(query, store, descriptor_index=descriptor_index, **options)
+    hits = verify(query, database, **options)
 
     assert 60 <= len(hits[RIGHT]) <= 63
     np.testing.assert_allclose(hits[RIGHT].transform, TRANSFORM, atol=0.05)
     # A single neighbour each is of the query's own copy, which has no vote.
     options["neighbors"] = 1
-    hits = verify(query, store, descriptor_index=descriptor_index, **options)
+    hits = verify(query, database, **options)
     assert len(hits[RIGHT]) == 0
 
 

@@ -25,13 +25,12 @@ def index(photographs, tiny_model, tiny_extractor):
 
 @pytest.fixture(scope="module")
 def query(index, photographs):
-    return index.extractor.extract(photographs / index.store.names[3])
+    return index.extractor.extract(photographs / index.database.names[3])
 
 
 def votes_of(query, index, weighting="margin"):
-    distances, rows = index.descriptor_index.search(query.descriptors, 300)
-    images = index.store.image_ids(rows)
-    return vote(distances, images, len(index), weighting)
+    found = index.database.search(query.descriptors, 300)
+    return vote(found.distances, found.images, len(index), weighting)
 
 
 @pytest.mark.parametrize("weighting", ["margin", "count"])
@@ -39,7 +38,7 @@ def test_votes_alone(index, query, weighting):
     options = SearchOptions(
         first_score="votes", vote_weighting=weighting, background=False
     )
-    first = score_images(query, index, options)
+    first = score_images(query, index.database, options)
 
     np.testing.assert_array_equal(
         first.scores, votes_of(query, index, weighting)
@@ -52,19 +51,35 @@ def test_counted_votes_are_neighbors(index, query):
 
 
 def test_fused_is_the_product(index, query):
-    scores = score_images(query, index, SearchOptions()).scores
-    expected = votes_of(query, index) / index.background
-    expected *= word_similarities(query.descriptors, index)
+    scores = score_images(query, index.database, SearchOptions()).scores
+    expected = votes_of(query, index) / index.database.background
+    expected *= word_similarities(query.descriptors, index.database, None)
 
     np.testing.assert_allclose(scores, expected)
 
 
+def test_words_of_the_most_voted_are_compared(index, query, monkeypatch):
+    from delf_keras.retrieval import first_scores
+
+    everywhere = score_images(query, index.database, SearchOptions())
+    monkeypatch.setattr(first_scores, "_SHORTLIST", 2)
+    first = score_images(query, index.database, SearchOptions())
+    voted = np.argsort(-votes_of(query, index) / index.database.background)
+
+    assert everywhere.among is None
+    assert sorted(np.flatnonzero(first.among)) == sorted(voted[:2])
+    np.testing.assert_allclose(
+        first.scores[voted[:2]], everywhere.scores[voted[:2]]
+    )
+    assert first.scores[voted[2:]].max() < first.scores[voted[:2]].min()
+
+
 def test_words_alone(index, query):
     options = SearchOptions(first_score="asmk")
-    scores = score_images(query, index, options).scores
+    scores = score_images(query, index.database, options).scores
 
     np.testing.assert_array_equal(
-        scores, word_similarities(query.descriptors, index)
+        scores, word_similarities(query.descriptors, index.database, None)
     )
     assert np.argmax(scores) == 3
 
@@ -72,12 +87,13 @@ def test_words_alone(index, query):
 def test_global_descriptor_alone_and_as_a_factor(index, query):
     alone = SearchOptions(first_score="global", candidates=0)
     weighted = SearchOptions(global_weight=2.0)
-    cosines = index.global_descriptors.similarities(query.global_descriptor)
-    fused = score_images(query, index, SearchOptions()).scores
+    descriptors = index.database.global_descriptors
+    cosines = descriptors.similarities(query.global_descriptor)
+    fused = score_images(query, index.database, SearchOptions()).scores
 
     assert index.rank(query, alone)[0] == 3
     np.testing.assert_allclose(
-        score_images(query, index, weighted).scores,
+        score_images(query, index.database, weighted).scores,
         fused * np.exp(2 * cosines),
         rtol=1e-6,
     )

@@ -1,0 +1,159 @@
+"""The photographs of all segments of an index, without those removed."""
+
+from functools import cached_property
+
+import numpy as np
+
+from delf_keras.retrieval.global_descriptors import GlobalDescriptors
+from delf_keras.retrieval.neighbors import Neighbors, nearest_of_parts
+
+
+class Database:
+    """What a search asks of an index.
+
+    An image is known by its position, from 0 to the number of images.
+
+    Args:
+        learned: `Learned`.
+        segments: list of `Segment`, their numbers rising.
+        removed: Numbers of photographs that are in a segment and no longer in
+            the index.
+        augmentation: int. See `GlobalDescriptors.augmented`.
+    """
+
+    def __init__(self, learned, segments, removed=(), augmentation=0):
+        self.segments = segments
+        self._learned = learned
+        self._augmentation = augmentation
+        # Of each segment, which of its images are there,.
+        self._kept = [
+            np.flatnonzero(~np.isin(each.store.numbers, list(removed)))
+            for each in segments
+        ]
+        self._first = np.cumsum([0, *map(len, self._kept)])
+
+    def __len__(self):
+        return int(self._first[-1])
+
+    @property
+    def num_descriptors(self):
+        """Descriptors of the images."""
+        return int(
+            sum(
+                np.diff(segment.store.offsets)[kept].sum()
+                for segment, kept in self._parts
+            )
+        )
+
+    @property
+    def dimension(self):
+        """Length of a descriptor."""
+        return self._learned.descriptor_index.dimension
+
+    @property
+    def factory(self):
+        """The faiss factory string."""
+        return self._learned.descriptor_index.factory
+
+    @property
+    def probes(self):
+        """Inverted lists that a query descriptor probes, 0 if exact."""
+        return self._learned.descriptor_index.probes
+
+    @property
+    def _parts(self):
+        return [*zip(self.segments, self._kept, strict=True)]
+
+    @cached_property
+    def numbers(self):
+        """The number of each image, int64 `[num_images]`, rising."""
+        return self._concatenated(lambda segment: segment.store.numbers)
+
+    @cached_property
+    def background(self):
+        """float32 `[num_images]`, see `BackgroundQueries`."""
+        return self._concatenated(lambda segment: segment.background)
+
+    @cached_property
+    def global_descriptors(self):
+        """`GlobalDescriptors`, or None if the images have none."""
+        space = self._learned.global_space
+        if space is None:
+            return None
+        vectors = self._concatenated(lambda each: each.global_descriptors)
+        return GlobalDescriptors(vectors, space).augmented(self._augmentation)
+
+    @property
+    def names(self):
+        """list of str, the names of the images."""
+        return [self.name_of(image) for image in range(len(self))]
+
+    def name_of(self, image):
+        """Returns the name of an image."""
+        segment, position = self._place(image)
+        return segment.store.names[position]
+
+    def features_of(self, image):
+        """Returns locations, scales and float32 descriptors of an image."""
+        segment, position = self._place(image)
+        return segment.store.features_of(position)
+
+    def search(self, descriptors, neighbors):
+        """Finds the nearest descriptors.
+
+        Args:
+            descriptors: float32 `[N, D]`.
+            neighbors: int. How many to find for each.
+
+        Returns:
+            `Neighbors`.
+        """
+        found = nearest_of_parts(
+            [
+                segment.descriptor_index.search(descriptors, neighbors)
+                for segment in self.segments
+            ],
+            neighbors,
+        )
+        images = self._position_of_number[found.images]
+        return Neighbors(found.distances, images, found.keypoints)
+
+    def word_similarities(self, descriptors, among=None):
+        """Compares a query's visual words with those of the images.
+
+        Args:
+            descriptors: float32 `[N, D]`.
+            among: bool `[num_images]`. See `AsmkIndex.score`.
+
+        Returns:
+            float64 `[num_images]`.
+        """
+        scores = []
+        for number, (segment, kept) in enumerate(self._parts):
+            of_segment = None
+            if among is not None:
+                first, last = self._first[number : number + 2]
+                of_segment = np.zeros(len(segment), bool)
+                of_segment[kept] = among[first:last]
+            scores.append(segment.asmk.score(descriptors, of_segment)[kept])
+        return np.concatenate(scores)
+
+    @cached_property
+    def _position_of_number(self):
+        """The position of each number, -1 for what is not there.
+
+        The last one is what the number -1 stands for.
+        """
+        positions = np.full(int(self.numbers[-1]) + 2, -1)
+        positions[self.numbers] = np.arange(len(self))
+        return positions
+
+    def _concatenated(self, values_of):
+        return np.concatenate(
+            [values_of(segment)[kept] for segment, kept in self._parts]
+        )
+
+    def _place(self, image):
+        number = np.searchsorted(self._first, image, side="right") - 1
+        position = self._kept[number][image - self._first[number]]
+        return self.segments[number], position

@@ -1,0 +1,307 @@
+"""Changing an index folder: one writer at a time, all or nothing."""
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from delf_keras.retrieval.background import choose_background_queries
+from delf_keras.retrieval.index_files import (
+    current_manifest,
+    open_files,
+    remove_unused,
+)
+from delf_keras.retrieval.manifest import (
+    LEARNED_FOLDER,
+    SEGMENTS_FOLDER,
+    describe_files,
+)
+from delf_keras.retrieval.segment import (
+    Segment,
+    merge_segments,
+    save_background,
+)
+
+LOCK_FILE = "lock"
+
+
+class IndexLocked(OSError):
+    """Raised where another process changes the index."""
+
+
+@contextlib.contextmanager
+def locked(folder):
+    """Holds the lock of an index folder.
+
+    The lock ends with the process, however that ends.
+
+    Args:
+        folder: `Path`.
+
+    Raises:
+        IndexLocked: if another process holds it.
+    """
+    with open(folder / LOCK_FILE, "a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            raise IndexLocked(
+                f"The index is being changed by {_holder(file.read())}: wait "
+                f"until it is done. Received: {folder}"
+            ) from error
+        file.truncate(0)
+        json.dump(
+            {
+                "pid": os.getpid(),
+                "host": socket.gethostname(),
+                "command": " ".join(sys.argv),
+                "since": time.strftime("%Y-%m-%d %H:%M:%S"),
+            },
+            file,
+        )
+        file.flush()
+        yield
+
+
+class IndexWriter:
+    """The process that changes an index folder.
+
+    Nothing of a change is seen before `publish`, and all of it afterwards.
+    Files that a version does not need any more are removed when the next one
+    is there; who has them open keeps them.
+
+    Args:
+        folder: `Path`.
+        manifest: `Manifest` of a folder that has not been published yet; the
+            published one if not given. The lock is for the caller to hold.
+    """
+
+    def __init__(self, folder, manifest=None):
+        self._folder = folder
+        self._manifest = manifest or current_manifest(folder)
+        remove_unused(folder, self._manifest)
+        self.learned, segments = open_files(folder, self._manifest)
+        self._opened = dict(zip(self._manifest.segments, segments, strict=True))
+        self._number = max(map(int, self._manifest.segments), default=0)
+        self._removed = set(self._manifest.removed)
+
+    @property
+    def manifest(self):
+        """`Manifest` of the last published version."""
+        return self._manifest
+
+    @property
+    def stores(self):
+        """list of `ImageStore`, of all segments."""
+        return [segment.store for segment in self._segments]
+
+    @property
+    def _segments(self):
+        return [*self._opened.values()]
+
+    @property
+    def removed(self):
+        """set of the numbers of photographs that are removed."""
+        return self._removed
+
+    def add(self, named_features, digests=None):
+        """Adds photographs as a new segment.
+
+        Args:
+            named_features: list of (name, `LocalFeatures`), not empty.
+            digests: list of 32 bytes, the SHA-256 of each file, if known.
+        """
+        segment = Segment.build(
+            self.learned,
+            named_features,
+            self._manifest.next_number,
+            digests,
+        )
+        name = self._new_segment(segment.save)
+        self._set(
+            [*self._manifest.segments, name],
+            next_number=self._manifest.next_number + len(segment),
+        )
+
+    def remove(self, numbers):
+        """Removes photographs.
+
+        Args:
+            numbers: Iterable of int.
+        """
+        self._removed |= set(map(int, numbers))
+
+    def merge(self, count):
+        """Merges the last segments to one, without what is removed.
+
+        Args:
+            count: int. How many.
+        """
+        segments = self._segments[-count:]
+        if not segments:
+            return
+        numbers = [each.store.numbers for each in segments]
+        gone = np.intersect1d(np.concatenate(numbers), [*self._removed])
+        if count == 1 and not len(gone):
+            return
+        if len(gone) == sum(map(len, numbers)):
+            names = self._manifest.segments[:-count]
+        else:
+            name = self._new_segment(
+                lambda folder: merge_segments(
+                    segments, gone, self.learned, folder
+                )
+            )
+            names = [*self._manifest.segments[:-count], name]
+        self._removed -= set(gone.tolist())
+        self._set(names)
+
+    def merge_alike(self):
+        """Merges the last segments while one is less than twice the next.
+
+        So there are few segments however many photographs are added one by
+        one, and each photograph is copied few times.
+        """
+        while len(self._segments) > 1:
+            before, last = map(len, self._segments[-2:])
+            if before >= 2 * last:
+                return
+            self.merge(2)
+
+    def merge_all(self):
+        """Merges all segments to one, without what is removed."""
+        self.merge(len(self._segments))
+
+    def choose_background(self, seed, progress):
+        """Chooses background queries of an index of one segment."""
+        (segment,) = self._segments
+        queries, background = choose_background_queries(
+            segment.descriptor_index, segment.store, seed, progress
+        )
+        queries.save(self._folder / LEARNED_FOLDER / "background")
+        (name,) = self._opened
+        save_background(self._folder / SEGMENTS_FOLDER / name, background)
+        self.learned = replace(self.learned, background=queries)
+        self._opened = {name: self._load(name)}
+        parts = [LEARNED_FOLDER, f"{SEGMENTS_FOLDER}/{name}"]
+        files = describe_files(self._folder, parts)
+        self._manifest = replace(
+            self._manifest, files=self._manifest.files | files
+        )
+
+    def publish(self):
+        """Makes the changes the present version of the index.
+
+        Raises:
+            ValueError: if no photograph would be left.
+        """
+        count = sum(map(len, self._segments))
+        if count == len(self._removed):
+            raise ValueError(
+                "An index keeps at least one photograph. "
+                f"Received: {count} photographs, all to be removed"
+            )
+        self._manifest = replace(
+            self._manifest,
+            version=self._manifest.version + 1,
+            removed=sorted(self._removed),
+        )
+        self._manifest.write(self._folder)
+        remove_unused(self._folder, self._manifest)
+
+    def _new_segment(self, write):
+        self._number += 1
+        name = f"{self._number:06d}"
+        folder = self._folder / SEGMENTS_FOLDER / name
+        folder.mkdir()
+        write(folder)
+        return name
+
+    def _load(self, name):
+        return Segment.load(self._folder / SEGMENTS_FOLDER / name, self.learned)
+
+    def _set(self, names, **changes):
+        """Takes segments for those of the next version."""
+        kept = {
+            path: described
+            for path, described in self._manifest.files.items()
+            if not path.startswith(f"{SEGMENTS_FOLDER}/")
+            or path.split("/")[1] in names
+        }
+        new = [name for name in names if name not in self._opened]
+        parts = [f"{SEGMENTS_FOLDER}/{name}" for name in new]
+        self._manifest = replace(
+            self._manifest,
+            segments=names,
+            files=kept | describe_files(self._folder, parts),
+            **changes,
+        )
+        opened = self._opened | {name: self._load(name) for name in new}
+        self._opened = {name: opened[name] for name in names}
+
+
+def _holder(text):
+    try:
+        holder = json.loads(text)
+        return (
+            f"process {holder['pid']} on {holder['host']} since "
+            f"{holder['since']} ({holder['command']})"
+        )
+    except (ValueError, KeyError, TypeError):
+        return "another process"
+
+
+@contextlib.contextmanager
+def change_index(folder):
+    """Opens an index folder to change it.
+
+    Args:
+        folder: str or `Path`.
+
+    Yields:
+        `IndexWriter`. What is not published is dropped.
+
+    Raises:
+        IndexLocked: if another process changes it.
+        FileNotFoundError: if there is no index.
+        ValueError: if it is damaged, or of an older format.
+    """
+    folder = Path(folder)
+    current_manifest(folder)
+    with locked(folder):
+        yield IndexWriter(folder)
+
+
+def fill_index(
+    folder,
+    manifest,
+    shards,
+    seed=0,
+    progress=lambda iterable, total, label: iterable,
+):
+    """Writes the first version of an index.
+
+    Args:
+        folder: `Path` of a folder that `create_index` made.
+        manifest: `Manifest` of it.
+        shards: Iterable of pairs of a list of (name, `LocalFeatures`) and a
+            list of digests, or None; see `IndexWriter.add`. Only one shard is
+            in memory at a time.
+        seed: int. Of the choice of background queries.
+        progress: See `build_index`.
+    """
+    writer = IndexWriter(folder, manifest)
+    for named_features, digests in shards:
+        if named_features:
+            writer.add(named_features, digests)
+    writer.merge_all()
+    writer.choose_background(seed, progress)
+    writer.publish()

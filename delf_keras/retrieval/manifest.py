@@ -1,0 +1,165 @@
+"""The manifest of an index folder: what its present version consists of."""
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass, field
+
+from delf_keras.atomic import atomic_path
+
+FORMAT_VERSION = 3
+MANIFEST_FILE = "manifest.json"
+SEGMENTS_FOLDER = "segments"
+LEARNED_FOLDER = "learned"
+PRESET_FOLDER = "preset"
+
+_BLOCK = 1 << 22
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a version of an index consists of.
+
+    Attributes:
+        version: int. How many changes the index has seen.
+        fingerprint: The descriptor space.
+        root: Folder that names are relative to.
+        extraction: dict of `ExtractionOptions`.
+        factory: The faiss factory string.
+        asmk: dict of `AsmkOptions`.
+        augmentation: int. See `GlobalDescriptors.augmented`.
+        server: Address of the server that extracts, None for a preset.
+        next_number: int. The number of the next photograph.
+        segments: Names of the folders of the segments.
+        removed: Numbers of photographs that are no longer there.
+        files: dict of the path of each file to its size in bytes and its
+            SHA-256.
+    """
+
+    version: int
+    fingerprint: str
+    root: str
+    extraction: dict
+    factory: str
+    asmk: dict
+    augmentation: int = 0
+    server: str | None = None
+    next_number: int = 0
+    segments: list[str] = field(default_factory=list)
+    removed: list[int] = field(default_factory=list)
+    files: dict[str, tuple[int, str]] = field(default_factory=dict)
+
+    def write(self, folder):
+        """Publishes this version: it replaces the one before, whole."""
+        content = {"format_version": FORMAT_VERSION, **asdict(self)}
+        content["sha256"] = _digest(content)
+        with atomic_path(folder / MANIFEST_FILE) as temporary:
+            with open(temporary, "w") as file:
+                json.dump(content, file, indent=1)
+                file.flush()
+                # Its files must be there before it is.
+                os.fsync(file.fileno())
+
+
+def read_manifest(folder):
+    """Reads the manifest of an index folder of any format.
+
+    Args:
+        folder: `Path`.
+
+    Returns:
+        `Manifest`, or a dict for a format before 3.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        ValueError: if it is damaged, or of a newer format.
+    """
+    path = folder / MANIFEST_FILE
+    if not path.is_file():
+        raise FileNotFoundError(
+            "An index folder has a manifest.json: build the index with "
+            f"`delf-keras index`. Received: {folder}"
+        )
+    try:
+        content = json.loads(path.read_text())
+        version = content["format_version"]
+        if version < FORMAT_VERSION:
+            return content
+        if version == FORMAT_VERSION:
+            return _checked(content)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"The manifest of an index is expected. Received: {path} ({error})"
+        ) from error
+    raise ValueError(
+        f"This version reads index formats up to {FORMAT_VERSION}. "
+        f"Received: format {version} in {folder}"
+    )
+
+
+def describe_files(folder, parts):
+    """Describes the files of some folders of an index, for its manifest.
+
+    Args:
+        folder: `Path` of the index.
+        parts: Names of folders in it.
+
+    Returns:
+        dict of path to size and SHA-256. Files are on disk when it returns.
+    """
+    described = {}
+    for part in parts:
+        for file in sorted((folder / part).rglob("*")):
+            if file.is_file():
+                name = file.relative_to(folder).as_posix()
+                described[name] = (file.stat().st_size, digest_of(file))
+                _sync(file)
+    return described
+
+
+def check_sizes(folder, files):
+    """Raises ValueError where a file is missing or of another size."""
+    for name, (size, _) in files.items():
+        file = folder / name
+        if not file.is_file():
+            raise ValueError(f"{name} is missing")
+        if file.stat().st_size != size:
+            raise ValueError(
+                f"{name} has {file.stat().st_size} bytes instead of {size}"
+            )
+
+
+def check_digests(folder, files):
+    """Raises ValueError where the content of a file has changed."""
+    for name, (_, digest) in files.items():
+        if digest_of(folder / name) != digest:
+            raise ValueError(f"{name} has another checksum")
+
+
+def digest_of(path):
+    """Returns the SHA-256 of a file in hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _sync(path):
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _checked(content):
+    if content.pop("sha256") != _digest(content):
+        raise ValueError("it has been changed: its checksum is another")
+    content.pop("format_version")
+    return Manifest(**content)
+
+
+def _digest(content):
+    text = json.dumps(content, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

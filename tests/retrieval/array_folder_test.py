@@ -1,0 +1,51 @@
+"""Arrays are written in blocks and mapped."""
+
+import numpy as np
+import pytest
+
+from delf_keras.retrieval import array_folder
+from delf_keras.retrieval.array_folder import (
+    RowFile,
+    load_array,
+    load_arrays,
+    save_arrays,
+    write_rows,
+)
+
+
+def test_rows_of_several_arrays(tmp_path, monkeypatch):
+    monkeypatch.setattr(array_folder, "_BLOCK", 3)
+    arrays = [np.arange(24.0).reshape(8, 3), np.ones((2, 3))]
+    keep = np.arange(8) % 2 == 0
+    write_rows(tmp_path / "rows.npy", arrays, [keep, None])
+
+    expected = np.concatenate([arrays[0][keep], arrays[1]])
+    np.testing.assert_array_equal(np.load(tmp_path / "rows.npy"), expected)
+
+
+def test_no_rows(tmp_path):
+    with RowFile(tmp_path / "rows.npy", np.zeros((5, 2), np.float16)):
+        pass
+    array = np.load(tmp_path / "rows.npy")
+    assert array.shape == (0, 2) and array.dtype == np.float16
+
+
+def test_header_has_room_for_many_rows(tmp_path):
+    with RowFile(tmp_path / "rows.npy", np.zeros(1, np.uint8)) as file:
+        for _ in range(100):
+            file.write(np.ones(12_345, np.uint8))
+    assert np.load(tmp_path / "rows.npy").sum() == 1_234_500
+
+
+def test_saved_arrays_are_mapped(tmp_path):
+    save_arrays(tmp_path / "folder", {"a": np.arange(3), "b": np.eye(2)})
+    arrays = load_arrays(tmp_path / "folder", ("a", "b"))
+
+    assert isinstance(arrays["b"].base, np.memmap)
+    np.testing.assert_array_equal(arrays["a"], [0, 1, 2])
+
+
+def test_nothing_is_unpickled(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([{"evil": 1}], object))
+    with pytest.raises(ValueError, match="Python objects"):
+        load_array(tmp_path / "a.npy")

@@ -1,0 +1,117 @@
+"""What tests of indexes share."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from delf_keras.features.graph import ExtractionOptions
+from delf_keras.features.local_features import LocalFeatures
+from delf_keras.retrieval import index_writer, manifest
+from delf_keras.retrieval.database import Database
+from delf_keras.retrieval.descriptor_index import DescriptorIndex
+from delf_keras.retrieval.index_files import create_index
+from delf_keras.retrieval.index_training import learn
+from delf_keras.retrieval.neighbors import keys_of_images
+from delf_keras.retrieval.segment import Segment
+
+FINGERPRINT = "0123456789abcdef"
+
+
+def unit(vectors):
+    vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors.astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def make_photographs():
+    """A function that makes features of photographs, clustered as real ones.
+
+    It returns a list of (name, `LocalFeatures`) of 16 dimensions.
+    """
+    centres = np.random.default_rng(99).normal(0, 1, (100, 16))
+
+    def make(count, seed=0, features=40):
+        rng = np.random.default_rng(seed)
+        named = []
+        for number in range(count):
+            chosen = centres[rng.integers(0, len(centres), features)]
+            noise = rng.normal(0, 0.3, chosen.shape)
+            named.append(
+                (
+                    f"{seed}/{number:03d}.jpg",
+                    LocalFeatures(
+                        rng.uniform(0, 400, (features, 2)),
+                        unit(chosen + noise),
+                        np.ones(features),
+                        rng.choice([1.0, 2.0], features),
+                        (400, 400),
+                        FINGERPRINT,
+                    ),
+                )
+            )
+        return named
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_descriptor_index():
+    """A function that indexes the descriptors of an `ImageStore`."""
+
+    def make(store, factory="exact", **options):
+        descriptors = store.descriptors.astype(np.float32)
+        index = DescriptorIndex.train(
+            descriptors, store.image_of_rows, factory=factory, **options
+        )
+        keys = keys_of_images(store.numbers, store.offsets)
+        return index.with_descriptors(descriptors, keys)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_database():
+    """A function that makes a `Database` of one segment in memory."""
+
+    def make(named_features, **options):
+        learned = learn([each for _, each in named_features], **options)
+        return Database(learned, [Segment.build(learned, named_features, 0)])
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def write_index():
+    """A function that writes an index folder of features."""
+
+    def write(folder, named_features, **options):
+        learned = learn([each for _, each in named_features], **options)
+        new = create_index(
+            Path(folder),
+            "localhost:8500",
+            FINGERPRINT,
+            Path("/photographs"),
+            ExtractionOptions(),
+            learned,
+        )
+        index_writer.fill_index(folder, new, [(named_features, None)])
+        return Path(folder)
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def edit_manifest():
+    """A function that changes values of a manifest, None to remove them."""
+
+    def edit(folder, **changes):
+        path = folder / manifest.MANIFEST_FILE
+        content = json.loads(path.read_text()) | changes
+        del content["sha256"]
+        content = {k: v for k, v in content.items() if v is not None}
+        content["sha256"] = manifest._digest(content)
+        path.write_text(json.dumps(content))
+
+    return edit

@@ -1,0 +1,75 @@
+"""A database is one, whatever segments it has and what was removed."""
+
+import numpy as np
+import pytest
+
+from delf_keras.retrieval.database import Database
+from delf_keras.retrieval.index_training import learn
+from delf_keras.retrieval.segment import Segment
+
+
+@pytest.fixture(scope="module")
+def named_features(make_photographs):
+    return make_photographs(12)
+
+
+@pytest.fixture(scope="module")
+def learned(named_features):
+    return learn([each for _, each in named_features], factory="exact")
+
+
+@pytest.fixture(scope="module")
+def segments(learned, named_features):
+    """Of five, one and six photographs."""
+    return [
+        Segment.build(learned, named_features[first:last], first)
+        for first, last in ((0, 5), (5, 6), (6, 12))
+    ]
+
+
+@pytest.fixture(scope="module")
+def whole(learned, named_features):
+    return Database(learned, [Segment.build(learned, named_features, 0)])
+
+
+def test_segments_give_what_one_gives(learned, segments, whole, named_features):
+    database = Database(learned, segments)
+    query = named_features[7][1].descriptors
+    found, expected = (each.search(query, 50) for each in (database, whole))
+
+    assert len(database) == 12 and database.num_descriptors == 480
+    assert database.names == [name for name, _ in named_features]
+    np.testing.assert_array_equal(found.images, expected.images)
+    np.testing.assert_array_equal(found.keypoints, expected.keypoints)
+    np.testing.assert_allclose(found.distances, expected.distances, atol=1e-6)
+    np.testing.assert_allclose(
+        database.word_similarities(query), whole.word_similarities(query)
+    )
+    among = np.arange(12) % 2 == 1
+    np.testing.assert_allclose(
+        database.word_similarities(query, among),
+        np.where(among, whole.word_similarities(query), 0),
+    )
+
+
+def test_removed_photographs_are_not_there(learned, segments, named_features):
+    """A photograph is known by its position among the others."""
+    database = Database(learned, segments, removed=[0, 5, 7])
+    left = [1, 2, 3, 4, 6, 8, 9, 10, 11]
+
+    assert database.numbers.tolist() == left
+    assert database.num_descriptors == 360
+    assert database.names == [named_features[i][0] for i in left]
+    for image, number in enumerate(left):
+        features = named_features[number][1]
+        np.testing.assert_array_equal(
+            database.features_of(image)[0], features.locations
+        )
+        found = database.search(features.descriptors, 1)
+        assert (found.images == image).all()
+        assert np.argmax(database.word_similarities(features.descriptors)) == (
+            image
+        )
+    found = database.search(named_features[7][1].descriptors, 480)
+    assert np.isin(found.images, range(-1, 9)).all()
+    assert np.sum(found.images == -1) == 3 * 40 * 40
