@@ -28,6 +28,7 @@ FOLDERS = {"photos", "output"}
 INDEX = {
     "factory",
     "probes",
+    "recall",
     "pca_dimension",
     "whiten",
     "words",
@@ -58,6 +59,11 @@ FLAGS = {
     | {"server", "tfhub", "batch_size", "format", "pca", "overwrite"},
     "match": EXTRACTION | {"picture", "model", "threshold", "max_ratio"},
     "index": EXTRACTION | FOLDERS | INDEX | {"server", "tfhub", "batch_size"},
+    "index-add": {"index", "photos", "replace", "batch_size"}
+    | {"server", "tfhub"},
+    "index-remove": {"index"},
+    "index-compact": {"index", "output"},
+    "index-info": {"index", "json", "verify"},
     "search": {
         "server",
         "tfhub",
@@ -258,9 +264,12 @@ def test_wrong_value(refused, verb, flag):
     assert value.split(",")[-1] in message
 
 
-@pytest.mark.parametrize("verb", sorted({*VERBS} - {"match"}))
+@pytest.mark.parametrize("verb", sorted({*VERBS} - {"match", "index-remove"}))
 def test_stray_arguments(refused, verb):
     required = {
+        "index-add": ("--index=x", "--photos=x"),
+        "index-compact": ("--index=x",),
+        "index-info": ("--index=x",),
         "extract": ("--preset=p", "--photos=p", "--output=o"),
         "index": ("--preset=p", "--photos=p", "--output=o"),
         "fit-pca": ("--preset=p", "--photos=p", "--output=o"),

@@ -1,0 +1,180 @@
+"""Photographs are added, replaced and removed by what they are."""
+
+import shutil
+
+import pytest
+
+from delf_keras.retrieval import (
+    ImageIndex,
+    add_photographs,
+    build_index,
+    changing,
+    compact_index,
+    index_info,
+    remove_photographs,
+)
+
+FIRST = ["distractor_00.jpg", "landmark_00_view_0.jpg"]
+LATER = ["landmark_01_view_0.jpg", "landmark_02_view_0.jpg"]
+
+
+@pytest.fixture
+def photos(photographs, tmp_path):
+    """A folder of two photographs."""
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    for name in FIRST:
+        shutil.copy(photographs / name, folder)
+    return folder
+
+
+@pytest.fixture
+def index(photos, tiny_index, tmp_path):
+    """The folder of an index of the two."""
+    build_index(photos, tiny_index.extractor, output=tmp_path / "index")
+    return tmp_path / "index"
+
+
+@pytest.fixture
+def add(tiny_index):
+    """`add_photographs`, without loading the preset each time."""
+
+    def add(index, photographs, **options):
+        return add_photographs(
+            index, photographs, tiny_index.extractor, **options
+        )
+
+    return add
+
+
+@pytest.fixture
+def best_of(tiny_index):
+    """A function that returns the name of what a search finds."""
+
+    def best(index, photograph):
+        query = tiny_index.extractor.extract(photograph)
+        return ImageIndex.load(index).search(query)[0].name
+
+    return best
+
+
+@pytest.fixture
+def more(photos, photographs):
+    """The folder with two more photographs."""
+    for name in LATER:
+        shutil.copy(photographs / name, photos)
+    return photos
+
+
+def test_new_photographs_are_added(index, best_of, add, more):
+    report = add(index, more)
+
+    assert report.added == LATER
+    assert report.known == {name: name for name in FIRST}
+    assert (report.removed, report.skipped, report.version) == ([], {}, 2)
+    for name in FIRST + LATER:
+        assert best_of(index, more / name) == name
+    again = add(index, more)
+    assert again.added == [] and len(again.known) == 4 and again.version == 2
+
+
+def test_copies_and_other_folders(
+    index, tiny_index, add, photos, photographs, tmp_path
+):
+    """Known by their bytes, and by their place from the indexed folder."""
+    copy = shutil.copy(photographs / FIRST[0], tmp_path / "copy.jpg")
+    new = shutil.copy(photographs / LATER[0], tmp_path / "new.jpg")
+    report = add(index, [copy, new])
+
+    assert report.known == {"../copy.jpg": FIRST[0]}
+    assert report.added == ["../new.jpg"]
+    query = tiny_index.extractor.extract(new)
+    result = ImageIndex.load(index).search(query)[0]
+    assert result.path.resolve() == tmp_path / "new.jpg"
+
+
+def test_single_photograph(index, more):
+    report = add_photographs(index, str(more / LATER[0]))
+    assert report.added == LATER[:1]
+
+
+def test_changed_photograph_is_skipped_or_replaces(
+    index, tiny_index, add, photos, photographs
+):
+    shutil.copy(photographs / LATER[0], photos / FIRST[0])
+    report = add(index, photos)
+    assert report.added == [] and "replace it" in report.skipped[FIRST[0]]
+
+    report = add(index, photos, replace=True)
+    assert (report.added, report.removed) == (FIRST[:1], FIRST[:1])
+    assert len(ImageIndex.load(index)) == 2
+    query = tiny_index.extractor.extract(photographs / LATER[0])
+    found = ImageIndex.load(index).search(query)[0]
+    assert found.name == FIRST[0] and found.num_inliers == 130
+
+
+def test_bad_photograph_is_skipped(index, add, more, caplog):
+    (more / "broken.jpg").write_text("This is no photograph.")
+    report = add(index, more)
+
+    assert report.added == LATER
+    assert [*report.skipped] == ["broken.jpg"]
+    assert "broken.jpg" in caplog.text
+
+
+def test_interrupted_addition_goes_on(index, add, more, monkeypatch):
+    monkeypatch.setattr(changing, "_SHARD", 1)
+
+    def interrupted(iterable, total, label):
+        yield next(iter(iterable))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        add(index, more, progress=interrupted)
+    assert len(ImageIndex.load(index)) == 3
+    report = add(index, more)
+    assert report.added == LATER[1:] and len(report.known) == 3
+
+
+def test_removed_by_name(index, best_of, add, more):
+    add(index, more)
+    report = remove_photographs(index, [FIRST[0], LATER[1], LATER[1]])
+
+    assert report.removed == [FIRST[0], LATER[1]]
+    assert ImageIndex.load(index).database.names == [FIRST[1], LATER[0]]
+    # And may be added again.
+    assert add(index, more).added == [FIRST[0], LATER[1]]
+    assert best_of(index, more / FIRST[0]) == FIRST[0]
+
+
+def test_unknown_name_removes_nothing(index):
+    with pytest.raises(ValueError, match="Received: absent.jpg, also.jpg$"):
+        remove_photographs(index, [FIRST[0], "absent.jpg", "also.jpg"])
+    assert index_info(index)["version"] == 1
+
+
+def test_compacted_index_is_the_same(index, tiny_index, add, more):
+    add(index, more)
+    remove_photographs(index, FIRST[:1])
+    query = tiny_index.extractor.extract(more / LATER[0])
+    before = [r.name for r in ImageIndex.load(index).search(query)]
+    assert compact_index(index).version == 4
+    info = index_info(index)
+    assert (info["segments"], info["removed"]) == (1, 0)
+    after = [r.name for r in ImageIndex.load(index).search(query)]
+    assert after == before
+    # There is nothing left to do.
+    assert compact_index(index).version == 4
+
+
+def test_extractor_of_another_space(index, photos, tiny_extractor, tiny_index):
+    with pytest.raises(ValueError, match="descriptor space of the index"):
+        add_photographs(index, photos, tiny_extractor)
+    report = add_photographs(index, photos, tiny_index.extractor)
+    assert len(report.known) == 2
+
+
+def test_absent_photograph(index, photos):
+    with pytest.raises(FileNotFoundError, match="absent.jpg"):
+        add_photographs(index, [photos / "absent.jpg"])
+    assert index_info(index)["version"] == 1
