@@ -11,7 +11,6 @@ percent, and the seconds of a query. --settings measures other features in
 place of the methods: their number, dimension, whitening.
 """
 
-import dataclasses
 import time
 from pathlib import Path
 
@@ -28,7 +27,6 @@ from delf_keras.retrieval import (
     SearchOptions,
     build_index,
 )
-from delf_keras.retrieval.asmk import AsmkIndex
 
 RESULTS = Path(__file__).parent / "results"
 FLAGS = flags.FLAGS
@@ -125,9 +123,12 @@ def main(_):
 def measure_methods(benchmark, extractor, database, queries, seed):
     """Yields the name of each method and its E, M, H and seconds."""
     kept = KeptFeatures(extractor, database)
-    index = build(benchmark, kept, PcaOptions(seed=seed), seed)
+    pca = PcaOptions(seed=seed)
+    index, binary = (
+        build(benchmark, kept, pca, seed, AsmkOptions(binary=each))
+        for each in (False, True)
+    )
     queries = [index.extractor.project(each) for each in queries]
-    binary = with_signs(index)
     for name in FLAGS.method or METHODS:
         options = METHODS[name]
         searched = binary if "ASMK*" in name else index
@@ -144,22 +145,11 @@ def measure_settings(benchmark, extractor, database, queries, seed):
         yield name, measure(benchmark, index, projected, {})
 
 
-def build(benchmark, kept, pca, seed):
+def build(benchmark, kept, pca, seed, asmk=None):
     """Returns the `ImageIndex` of the database."""
-    return build_index(benchmark.image_paths, kept, pca=pca, seed=seed).index
-
-
-def with_signs(index):
-    """Returns the index with ASMK* in place of ASMK, of the same words."""
-    store = index.store
-    asmk = AsmkIndex.build(
-        store.descriptors.astype(np.float32),
-        np.repeat(np.arange(len(store)), np.diff(store.offsets)),
-        len(store),
-        index.asmk.codebook,
-        AsmkOptions(binary=True),
-    )
-    return dataclasses.replace(index, asmk=asmk)
+    return build_index(
+        benchmark.image_paths, kept, pca=pca, seed=seed, asmk=asmk
+    ).index
 
 
 def measure(benchmark, index, queries, options):

@@ -82,7 +82,7 @@ class Stages:
             return kept
         features_folder = self._folder / f"features-{features_key}"
         report, costs = self._build(
-            features_folder, extractor, learn_on, batch_size
+            features_folder, folder, extractor, learn_on, batch_size
         )
         built = {
             "skipped": report.skipped,
@@ -93,13 +93,12 @@ class Stages:
             },
             "extracted": costs["extracted"],
         }
-        # Without its record, the folder would not be known for whole.
+        # Without its record, the folder is not known for whole.
         with atomic_path(record) as temporary:
             temporary.write_text(json.dumps(built))
-        report.index.save(folder)
         return report.index, built
 
-    def _build(self, folder, extractor, learn_on, batch_size):
+    def _build(self, folder, output, extractor, learn_on, batch_size):
         """Returns the `BuildReport`, and what extraction cost in all."""
         if not all(map(is_whole, _files_of_build(folder))):
             shutil.rmtree(folder)
@@ -123,6 +122,7 @@ class Stages:
                 augmentation=options.augmentation,
                 learn_on=learn_on,
                 seed=options.seed,
+                output=output,
                 # A build tells photographs apart by name only, and PCAs not
                 # by what they are learned on.
                 work_folder=folder,

@@ -3,7 +3,7 @@
 import contextlib
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -174,11 +174,13 @@ def _written(write, output, searcher):
     if output is not None:
         with atomic_path(output) as folder:
             write(folder)
-        return ImageIndex.load(output)
+        index = ImageIndex.load(output)
+        return replace(index, extractor_source=searcher)
     temporary = TemporaryFolder()
     folder = temporary.path / "index"
     write(folder)
-    return ImageIndex.load(folder).with_temporary(temporary, searcher)
+    index = ImageIndex.load(folder).with_temporary(temporary)
+    return replace(index, extractor_source=searcher)
 
 
 class _Shards:

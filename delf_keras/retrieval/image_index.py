@@ -139,18 +139,13 @@ class ImageIndex:
         """
         copy_index(self.folder, Path(folder))
 
-    def with_temporary(self, temporary, extractor=None):
+    def with_temporary(self, temporary):
         """Returns the index, whose folder lasts no longer than it does.
 
         Args:
             temporary: `TemporaryFolder` that its folder is in.
-            extractor: What extracted it, if that is at hand.
         """
-        return replace(
-            self,
-            extractor_source=extractor or self.extractor_source,
-            _temporary=temporary,
-        )
+        return replace(self, _temporary=temporary)
 
     def __len__(self):
         return len(self.database)

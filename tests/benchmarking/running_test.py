@@ -129,7 +129,7 @@ def test_damaged_file_is_computed_again(
     np.testing.assert_array_equal(again.ranks, outcome.ranks)
 
 
-@pytest.mark.parametrize("damage", ["index.faiss", "record"])
+@pytest.mark.parametrize("damage", ["learned/descriptors.faiss", "record"])
 def test_damaged_index_is_built_again(
     outcome, benchmark, tiny_extractor, tmp_path, work, damage
 ):
