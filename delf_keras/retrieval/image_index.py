@@ -13,13 +13,13 @@ from delf_keras.retrieval.database import Database
 from delf_keras.retrieval.expansion import expand
 from delf_keras.retrieval.first_scores import FirstScores, score_images
 from delf_keras.retrieval.index_files import copy_index, open_index
-from delf_keras.retrieval.parallel import map_queries
 from delf_keras.retrieval.reranking import (
     NO_MATCHES,
     VerifiedMatches,
     combine_scores,
     verify_candidates,
 )
+from delf_keras.retrieval.search_threads import map_queries
 from delf_keras.search_options import SearchOptions
 
 # Of a thousand photographs of different places, one shares so many matches.

@@ -10,7 +10,7 @@ from delf_keras.matching import (
     estimate_upright,
     match_descriptors,
 )
-from delf_keras.retrieval.parallel import map_candidates
+from delf_keras.retrieval.search_threads import map_candidates
 from delf_keras.retrieval.voting import vote_weights
 
 # The weight of inliers that doubles the square of a score: about half of what

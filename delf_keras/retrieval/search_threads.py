@@ -1,47 +1,37 @@
 """Queries and candidates at once, in threads."""
 
-import collections
 import functools
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 import faiss
 from threadpoolctl import ThreadpoolController
 
+from delf_keras.parallel import ordered_map, usable_cores
+
 
 def map_queries(search, queries, workers=None):
     """Applies a function to queries in threads, in their order.
 
-    Each query takes one processor. faiss and numpy let other threads work
-    meanwhile, so that no part of a search leaves a processor idle, as it does
+    Each query takes one core. faiss and numpy let other threads work
+    meanwhile, so that no part of a search leaves a core idle, as it does
     where queries come one after the other.
 
     Args:
         search: Callable of a query.
         queries: Iterable. It is read as far ahead as there are workers.
-        workers: int. One for each processor if not given.
+        workers: int. One for each core if not given.
 
     Yields:
         What the function returns.
     """
-    workers = workers or processors()
+    workers = workers or usable_cores()
     with (
         one_blas_thread(),
         ThreadPoolExecutor(
             workers, initializer=faiss.omp_set_num_threads, initargs=(1,)
         ) as pool,
     ):
-        running = collections.deque()
-        try:
-            for query in queries:
-                running.append(pool.submit(search, query))
-                if len(running) > workers:
-                    yield running.popleft().result()
-            while running:
-                yield running.popleft().result()
-        finally:
-            for each in running:
-                each.cancel()
+        yield from ordered_map(pool, search, queries, workers + 1)
 
 
 def map_candidates(verify, *candidates):
@@ -54,13 +44,8 @@ def map_candidates(verify, *candidates):
     Returns:
         list of what the function returns.
     """
-    with one_blas_thread(), ThreadPoolExecutor(processors()) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(usable_cores()) as pool:
         return [*pool.map(verify, *candidates)]
-
-
-def processors():
-    """Returns how many processors this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def one_blas_thread():
