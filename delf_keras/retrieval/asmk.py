@@ -29,8 +29,8 @@ class AsmkOptions:
 
     Attributes:
         num_words: Words of the codebook. None for the centroids of the
-            inverted lists; where there are none, one for every 128
-            descriptors.
+            inverted lists; where there are none, or too few, one for every
+            128 descriptors.
         binary: Whether residuals are reduced to signs: ASMK*, a bit for each
             dimension of a descriptor, and not ASMK, two bytes. None for ASMK*
             above five million descriptors.

@@ -8,6 +8,10 @@ from delf_keras.retrieval.descriptor_index import DescriptorIndex
 from delf_keras.retrieval.global_descriptors import GlobalSpace
 from delf_keras.retrieval.learned import Learned
 
+# Words by which the centroids of inverted lists may be fewer than ASMK asks
+# for: with a codebook of its own, each descriptor would be assigned twice.
+_FEWER = 4
+
 
 def learn(
     features,
@@ -52,17 +56,28 @@ def learn(
         seed=seed,
     )
     asmk = asmk or AsmkOptions()
-    words, codebook = descriptor_index.words, None
-    if words is None or asmk.num_words not in (None, len(words)):
-        most = max(len(sample) // 4, 1)
-        num_words = asmk.num_words or min(choose_words(count), most)
-        codebook = words = train_codebook(sample, num_words, seed)
+    most = max(len(sample) // 4, 1)
+    num_words = asmk.num_words or min(choose_words(count), most)
+    codebook = None
+    if _has_words(descriptor_index, num_words, asmk.num_words is None):
+        num_words = len(descriptor_index.words)
+    else:
+        codebook = train_codebook(sample, num_words, seed)
     vectors = [each.global_descriptor for each in features]
     return Learned(
         descriptor_index=descriptor_index,
         codebook=codebook,
-        asmk_options=asmk.chosen(count, len(words)),
+        asmk_options=asmk.chosen(count, num_words),
         global_space=None
         if vectors[0] is None
         else GlobalSpace.fit(np.stack(vectors)),
     )
+
+
+def _has_words(descriptor_index, num_words, about):
+    """Whether the inverted lists have so many centroids, or about as many."""
+    words = descriptor_index.words
+    if words is None:
+        return False
+    least = num_words / _FEWER if about else num_words
+    return least <= len(words) and (about or len(words) == num_words)
