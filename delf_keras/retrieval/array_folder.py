@@ -1,5 +1,7 @@
 """Arrays as files of a folder, opened without reading them."""
 
+import mmap
+
 import numpy as np
 
 # Rows that are copied at once.
@@ -53,6 +55,19 @@ def write_rows(path, arrays, keeps):
                 if keep is not None:
                     rows = rows[keep[start : start + _BLOCK]]
                 file.write(rows)
+            release(array)
+
+
+def release(array):
+    """Gives back the memory of what was read of a mapped array.
+
+    It stays in the system's cache, and is read again when it is needed.
+
+    Args:
+        array: An array that `load_array` mapped, or any other.
+    """
+    if isinstance(array.base, np.memmap):
+        array.base._mmap.madvise(mmap.MADV_DONTNEED)
 
 
 class RowFile:

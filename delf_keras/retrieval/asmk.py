@@ -8,6 +8,7 @@ from delf_keras.retrieval.aggregation import Words, aggregate
 from delf_keras.retrieval.array_folder import (
     RowFile,
     load_arrays,
+    release,
     save_arrays,
 )
 from delf_keras.retrieval.factory import FAST_SCAN_LIMIT
@@ -269,6 +270,9 @@ def merge_asmk(parts, kept, folder):
             images.write(of_images[order])
             residuals.write(values[order])
             counts.append(np.bincount(words - word, minlength=_BLOCK))
+    for part in parts:
+        release(part.images)
+        release(part.residuals)
     counts = np.concatenate(counts)[: len(first.words)]
     of_image = [
         part.num_words[keep] for part, keep in zip(parts, kept, strict=True)

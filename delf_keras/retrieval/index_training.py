@@ -79,5 +79,6 @@ def _has_words(descriptor_index, num_words, about):
     words = descriptor_index.words
     if words is None:
         return False
-    least = num_words / _FEWER if about else num_words
-    return least <= len(words) and (about or len(words) == num_words)
+    if about:
+        return num_words <= _FEWER * len(words)
+    return num_words == len(words)

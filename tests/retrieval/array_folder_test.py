@@ -1,5 +1,7 @@
 """Arrays are written in blocks and mapped."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from delf_keras.retrieval.array_folder import (
     RowFile,
     load_array,
     load_arrays,
+    release,
     save_arrays,
     write_rows,
 )
@@ -49,3 +52,28 @@ def test_nothing_is_unpickled(tmp_path):
     np.save(tmp_path / "a.npy", np.array([{"evil": 1}], object))
     with pytest.raises(ValueError, match="Python objects"):
         load_array(tmp_path / "a.npy")
+
+
+def resident(path):
+    """Bytes of a file that this process has mapped and in memory."""
+    text = Path("/proc/self/smaps").read_text()
+    return sum(
+        int(part.split("Rss:")[1].split()[0]) * 1024
+        for part in text.split(str(path))[1:]
+    )
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/smaps").exists(), reason="Linux tells what is mapped"
+)
+def test_released_array_takes_no_memory(tmp_path):
+    """And is there when it is read again."""
+    np.save(tmp_path / "a.npy", np.ones(1_000_000))
+    array = load_array(tmp_path / "a.npy")
+    assert array.sum() == 1_000_000
+    assert resident(tmp_path / "a.npy") > 7_000_000
+
+    release(array)
+    assert resident(tmp_path / "a.npy") < 1_000_000
+    assert array.sum() == 1_000_000
+    release(np.ones(3))
