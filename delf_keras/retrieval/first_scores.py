@@ -10,7 +10,7 @@ from delf_keras.retrieval.voting import reach_of, vote
 _LEAST_SIMILARITY = 1e-6
 # In a large database, words are compared of the images of the most votes:
 # those of all images would take longer than their votes.
-_SHORTLIST = 4096
+_SHORTLIST = 1024
 
 
 @dataclass(frozen=True, eq=False)
