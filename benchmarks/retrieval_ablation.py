@@ -124,15 +124,20 @@ def measure_methods(benchmark, extractor, database, queries, seed):
     """Yields the name of each method and its E, M, H and seconds."""
     kept = KeptFeatures(extractor, database)
     pca = PcaOptions(seed=seed)
-    index, binary = (
-        build(benchmark, kept, pca, seed, AsmkOptions(binary=each))
-        for each in (False, True)
-    )
-    queries = [index.extractor.project(each) for each in queries]
-    for name in FLAGS.method or METHODS:
-        options = METHODS[name]
-        searched = binary if "ASMK*" in name else index
-        yield name, measure(benchmark, searched, queries, options)
+    indexes = {}
+    # Those of ASMK* come last, so that only one index is in memory.
+    for name in sorted(FLAGS.method or METHODS, key=has_signs):
+        binary = has_signs(name)
+        if binary not in indexes:
+            options = AsmkOptions(binary=binary)
+            indexes = {binary: build(benchmark, kept, pca, seed, options)}
+        index = indexes[binary]
+        projected = [index.extractor.project(each) for each in queries]
+        yield name, measure(benchmark, index, projected, METHODS[name])
+
+
+def has_signs(name):
+    return "ASMK*" in name
 
 
 def measure_settings(benchmark, extractor, database, queries, seed):

@@ -31,7 +31,7 @@ def unit(vectors):
 
 
 def test_small_collections_are_taken_whole():
-    paths = [f"{number}.jpg" for number in range(128)]
+    paths = [f"{number}.jpg" for number in range(512)]
     assert sample_photographs(paths, PcaOptions()) == paths
     assert sample_photographs(["a"], PcaOptions()) == ["a"]
     assert sample_photographs([], PcaOptions()) == []
@@ -40,9 +40,9 @@ def test_small_collections_are_taken_whole():
 def test_sample_is_of_all_photographs_and_in_order():
     sample = sample_photographs(range(10_000), PcaOptions())
 
-    assert len(set(sample)) == 128
+    assert len(set(sample)) == 512
     assert sample == sorted(sample)
-    # 128 of 10,000 at random reach into every tenth of them.
+    # 512 of 10,000 at random reach into every tenth of them.
     assert np.histogram(sample, 10, (0, 10_000))[0].min() > 0
 
 
