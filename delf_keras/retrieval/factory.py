@@ -6,7 +6,7 @@ import math
 EXACT_LIMIT = 50_000
 # Above this, codes of 4 bits: as long and nearly as good as those of 8, and
 # scanned several times as fast, but by each process in memory of its own
-# (benchmarks/index_scale.py).
+# (benchmarks/code_speed.py).
 FAST_SCAN_LIMIT = 5_000_000
 # faiss' k-means asks for this many training points a centroid.
 POINTS_PER_CENTROID = 39
