@@ -1,5 +1,6 @@
 """Arrays as files of a folder, opened without reading them."""
 
+import errno
 import mmap
 
 import numpy as np
@@ -17,7 +18,24 @@ def save_arrays(folder, arrays):
     """
     folder.mkdir(exist_ok=True)
     for name, array in arrays.items():
-        np.save(folder / f"{name}.npy", array)
+        save_array(folder / f"{name}.npy", array)
+
+
+def save_array(path, array):
+    """Writes one array.
+
+    Raises:
+        OSError: if the disk is full.
+    """
+    try:
+        np.save(path, array)
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        # numpy tells how much of it was written, and not why.
+        raise OSError(
+            errno.ENOSPC, f"The disk is full ({error})", str(path)
+        ) from error
 
 
 def load_arrays(folder, names):

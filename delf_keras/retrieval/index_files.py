@@ -178,7 +178,7 @@ def verify_index(folder):
 
 
 def index_info(folder):
-    """Tells what an index folder holds, without reading the files of it.
+    """Tells what an index folder holds.
 
     Args:
         folder: str or `Path`.

@@ -4,7 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from delf_keras.retrieval.array_folder import load_array, write_rows
+from delf_keras.retrieval.array_folder import (
+    load_array,
+    save_array,
+    write_rows,
+)
 from delf_keras.retrieval.asmk import AsmkIndex, merge_asmk
 from delf_keras.retrieval.descriptor_index import DescriptorIndex
 from delf_keras.retrieval.image_store import ImageStore, merge_stores
@@ -83,7 +87,7 @@ class Segment:
         self.descriptor_index.save(folder)
         self.asmk.save(folder / _ASMK_FOLDER)
         if self.global_descriptors is not None:
-            np.save(folder / _GLOBAL_FILE, self.global_descriptors)
+            save_array(folder / _GLOBAL_FILE, self.global_descriptors)
         save_background(folder, self.background)
 
     @classmethod
@@ -119,7 +123,7 @@ class Segment:
 
 def save_background(folder, background):
     """Writes the background of a segment's photographs into its folder."""
-    np.save(folder / _BACKGROUND_FILE, background)
+    save_array(folder / _BACKGROUND_FILE, background)
 
 
 def merge_segments(segments, removed, learned, folder):

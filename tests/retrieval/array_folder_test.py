@@ -11,6 +11,7 @@ from delf_keras.retrieval.array_folder import (
     load_array,
     load_arrays,
     release,
+    save_array,
     save_arrays,
     write_rows,
 )
@@ -77,3 +78,12 @@ def test_released_array_takes_no_memory(tmp_path):
     assert resident(tmp_path / "a.npy") < 1_000_000
     assert array.sum() == 1_000_000
     release(np.ones(3))
+
+
+def test_full_disk_is_said_to_be_full(tmp_path, monkeypatch):
+    def write(*_):
+        raise OSError("111840 requested and 36800 written")
+
+    monkeypatch.setattr(np, "save", write)
+    with pytest.raises(OSError, match="The disk is full .*36800 written"):
+        save_array(tmp_path / "a.npy", np.zeros(3))
