@@ -144,7 +144,8 @@ class Database:
 
         The last one is what the number -1 stands for.
         """
-        positions = np.full(int(self.numbers[-1]) + 2, -1)
+        last = self.segments[-1].store.numbers[-1]
+        positions = np.full(int(last) + 2, -1)
         positions[self.numbers] = np.arange(len(self))
         return positions
 

@@ -27,6 +27,15 @@ def test_rows_of_several_arrays(tmp_path, monkeypatch):
     np.testing.assert_array_equal(np.load(tmp_path / "rows.npy"), expected)
 
 
+def test_rows_of_an_array_that_is_not_contiguous(tmp_path):
+    array = np.arange(24, dtype=np.float32).reshape(4, 6).T
+    write_rows(tmp_path / "rows.npy", [array, array], [None, np.zeros(6, bool)])
+
+    rows = np.load(tmp_path / "rows.npy")
+    np.testing.assert_array_equal(rows, array)
+    assert rows.dtype == np.float32
+
+
 def test_no_rows(tmp_path):
     with RowFile(tmp_path / "rows.npy", np.zeros((5, 2), np.float16)):
         pass

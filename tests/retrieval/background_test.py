@@ -103,7 +103,7 @@ def test_photographs_that_are_added_are_measured_alike(
     queries = BackgroundQueries.load(tmp_path / "background")
 
     np.testing.assert_allclose(
-        queries.background_of(index, store.numbers), background, rtol=0.01
+        queries.background_of(index, store.numbers), background, rtol=1e-5
     )
     copy = dataclasses.replace(store, numbers=store.numbers + 60)
     added = queries.background_of(make_descriptor_index(copy), copy.numbers)

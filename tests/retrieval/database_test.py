@@ -1,5 +1,7 @@
 """A database is one, whatever segments it has and what was removed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -73,3 +75,43 @@ def test_removed_photographs_are_not_there(learned, segments, named_features):
     found = database.search(named_features[7][1].descriptors, 480)
     assert np.isin(found.images, range(-1, 9)).all()
     assert np.sum(found.images == -1) == 3 * 40 * 40
+
+
+def test_last_photographs_are_removed(learned, segments, whole, named_features):
+    """Segments still have descriptors of greater numbers than are left."""
+    query = named_features[11][1].descriptors
+    for each in (segments, whole.segments):
+        database = Database(learned, each, removed=[9, 10, 11])
+        images = database.search(query, 480).images
+        assert np.unique(images).tolist() == [-1, *range(9)]
+
+
+def test_background_and_global_descriptors_are_those_of_what_is_left(
+    named_features,
+):
+    rng = np.random.default_rng(0)
+    named = [
+        (name, replace(each, global_descriptor=rng.normal(0, 1, 8)))
+        for name, each in named_features
+    ]
+    learned = learn([each for _, each in named], factory="exact")
+    background = np.arange(12, dtype=np.float32)
+    segments = [
+        replace(
+            Segment.build(learned, named[first:last], first),
+            background=background[first:last],
+        )
+        for first, last in ((0, 5), (5, 12))
+    ]
+    database = Database(learned, segments, removed=[4, 11])
+    left = np.delete(np.arange(12), [4, 11])
+    query = named[7][1].global_descriptor
+
+    np.testing.assert_array_equal(database.background, background[left])
+    np.testing.assert_allclose(
+        database.global_descriptors.similarities(query),
+        Database(learned, segments).global_descriptors.similarities(query)[
+            left
+        ],
+        atol=1e-6,
+    )

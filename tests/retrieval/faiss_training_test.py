@@ -52,6 +52,16 @@ def test_probes_find_the_wanted_neighbors(sample, images):
     assert (np.array(recalls) < [0.67, 0.9, 0.99]).all()
 
 
+def test_more_recall_takes_no_fewer_probes(sample, images):
+    index, _ = train_faiss_index(sample, images, factory="IVF128,Flat")
+    probes = [
+        calibrate_probes(index, sample, images, 6000, recall)
+        for recall in (0.1, 0.5, 0.9, 0.99, 1.0)
+    ]
+    assert probes == sorted(probes)
+    assert probes[0] < probes[-1] <= 128
+
+
 def test_probes_of_a_sample_are_those_of_the_whole(sample, images):
     """A third of the descriptors, of which a third of the neighbours."""
     index, _ = train_faiss_index(sample, images, factory="IVF128,Flat")

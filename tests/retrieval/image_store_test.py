@@ -122,3 +122,11 @@ def test_arrays_that_do_not_belong_together(store, tmp_path, name):
 
     with pytest.raises(ValueError, match="do not belong together"):
         ImageStore.load(tmp_path)
+
+
+def test_offsets_must_rise(store, tmp_path):
+    store.save(tmp_path)
+    np.save(tmp_path / "offsets.npy", np.array([0, 3, 2, 3, 5]))
+
+    with pytest.raises(ValueError, match="do not belong together"):
+        ImageStore.load(tmp_path)

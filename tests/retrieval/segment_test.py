@@ -1,5 +1,7 @@
 """Segments are saved, mapped and merged."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -61,6 +63,36 @@ def test_merged_segments_are_one(learned, named_features, tmp_path):
     assert_same_segment(
         Segment.load(merged, learned),
         Segment.build(learned, named_features, 0),
+    )
+
+
+def test_values_of_photographs_are_merged(named_features, tmp_path):
+    """Global descriptors and backgrounds, without those removed."""
+    rng = np.random.default_rng(0)
+    named = [
+        (name, replace(each, global_descriptor=rng.normal(0, 1, 8)))
+        for name, each in named_features
+    ]
+    learned = learn([each for _, each in named], factory="exact")
+    whole = replace(
+        Segment.build(learned, named, 0),
+        background=np.linspace(0.5, 1.5, 12, dtype=np.float32),
+    )
+    parts = []
+    for first, last in ((0, 5), (5, 12)):
+        folder = tmp_path / str(first)
+        folder.mkdir()
+        segment = Segment.build(learned, named[first:last], first)
+        replace(segment, background=whole.background[first:last]).save(folder)
+        parts.append(Segment.load(folder, learned))
+    merged = tmp_path / "merged"
+    merged.mkdir()
+    merge_segments(parts, [0, 11], learned, merged)
+    segment = Segment.load(merged, learned)
+
+    np.testing.assert_array_equal(segment.background, whole.background[1:-1])
+    np.testing.assert_allclose(
+        segment.global_descriptors, whole.global_descriptors[1:-1], atol=1e-6
     )
 
 
