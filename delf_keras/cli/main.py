@@ -15,6 +15,7 @@ VERBS = (
     "index-remove",
     "index-compact",
     "index-info",
+    "milvus-fill",
     "search",
     "evaluate",
     "benchmark",
@@ -30,7 +31,14 @@ VERBS = (
 
 _WITHOUT_TENSORFLOW = ("evaluate",)
 # Verbs that find what an interrupted run has done.
-_RESUMABLE = ("benchmark", "extract", "index", "index-add", "train")
+_RESUMABLE = (
+    "benchmark",
+    "extract",
+    "index",
+    "index-add",
+    "milvus-fill",
+    "train",
+)
 
 _USAGE_EXIT_CODE = 2
 _INTERRUPTED_EXIT_CODE = 130

@@ -5,9 +5,11 @@
 
 Prints the ranked photographs; --json also writes them to a file, with the
 transform and the inlier matches, and --picture draws them. --server=host:port
-has a server extract the query, --tfhub=URL a TF-Hub module.
+has a server extract the query, --tfhub=URL a TF-Hub module. --milvus=URI has
+Milvus find the nearest descriptors: `delf-keras milvus-fill` copies them there.
 """
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from absl import flags as absl_flags
 
 from delf_keras.atomic import atomic_path
 from delf_keras.cli.extraction_flags import define_other_sources
+from delf_keras.cli.milvus_flags import milvus_token
 from delf_keras.cli.search_flags import define_search_flags, search_options
 
 
@@ -25,6 +28,7 @@ def define_flags(flags):
         "query": "Photograph to search for.",
         "json": "File to write the results to.",
         "picture": "File to draw the results to: .png, .jpg or .pdf.",
+        "milvus": "Milvus to search with: http(s)://host:port or a .db file.",
     }
     for name, text in strings.items():
         absl_flags.DEFINE_string(name, None, text, flag_values=flags)
@@ -32,6 +36,9 @@ def define_flags(flags):
     define_other_sources(flags)
     absl_flags.DEFINE_integer(
         "top", 10, "Photographs to return at most.", 1, flag_values=flags
+    )
+    absl_flags.DEFINE_string(
+        "milvus_collection", "delf", "Collection of Milvus.", flag_values=flags
     )
     define_search_flags(flags)
 
@@ -42,10 +49,10 @@ def run(flags, args):
 
     if args:
         raise ValueError(f"search takes no arguments. Received: {args}")
-    index = ImageIndex.load(flags.index)
-    results = index.search(
-        _query(flags, index.extraction), flags.top, search_options(flags)
-    )
+    with _searchable(ImageIndex.load(flags.index), flags) as index:
+        results = index.search(
+            _query(flags, index.extraction), flags.top, search_options(flags)
+        )
     print("rank      score  inliers  photograph")
     for rank, result in enumerate(results, start=1):
         print(
@@ -57,6 +64,23 @@ def run(flags, args):
     if flags.picture:
         _draw(flags.picture, flags.query, results)
     return 0
+
+
+@contextlib.contextmanager
+def _searchable(index, flags):
+    """Yields the index, searched with Milvus where the flags say so."""
+    if flags.milvus is None:
+        yield index
+        return
+    from delf_keras.retrieval.milvus import MilvusIndex
+
+    with MilvusIndex.open(
+        flags.milvus,
+        flags.milvus_collection,
+        index.fingerprint,
+        token=milvus_token(),
+    ) as engine:
+        yield index.with_engine(engine)
 
 
 def _query(flags, extraction):

@@ -1,5 +1,6 @@
 """The photographs of all segments of an index, without those removed."""
 
+import copy
 from functools import cached_property
 
 import numpy as np
@@ -19,12 +20,17 @@ class Database:
         removed: Numbers of photographs that are in a segment and no longer in
             the index.
         augmentation: int. See `GlobalDescriptors.augmented`.
+        engine: What has the method `search` of `MilvusIndex` and is searched
+            in place of the segments' faiss indexes.
     """
 
-    def __init__(self, learned, segments, removed=(), augmentation=0):
+    def __init__(
+        self, learned, segments, removed=(), augmentation=0, engine=None
+    ):
         self.segments = segments
         self._learned = learned
         self._augmentation = augmentation
+        self._engine = engine
         # Of each segment, which of its images are there,.
         self._kept = [
             np.flatnonzero(~np.isin(each.store.numbers, list(removed)))
@@ -34,6 +40,12 @@ class Database:
 
     def __len__(self):
         return int(self._first[-1])
+
+    def with_engine(self, engine):
+        """Returns the same photographs, searched by an engine."""
+        database = copy.copy(self)
+        database._engine = engine
+        return database
 
     @property
     def num_descriptors(self):
@@ -108,14 +120,16 @@ class Database:
         Returns:
             `Neighbors`.
         """
+        engines = [each.descriptor_index for each in self.segments]
+        if self._engine is not None:
+            engines = [self._engine]
         found = nearest_of_parts(
-            [
-                segment.descriptor_index.search(descriptors, neighbors)
-                for segment in self.segments
-            ],
+            [each.search(descriptors, neighbors) for each in engines],
             neighbors,
         )
-        images = self._position_of_number[found.images]
+        # An engine may know photographs that were added since.
+        nobody = len(self._position_of_number) - 1
+        images = self._position_of_number[np.minimum(found.images, nobody)]
         return Neighbors(found.distances, images, found.keypoints)
 
     def word_similarities(self, descriptors, among=None):

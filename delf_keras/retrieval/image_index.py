@@ -147,6 +147,16 @@ class ImageIndex:
         """
         return replace(self, _temporary=temporary)
 
+    def with_engine(self, engine):
+        """Returns the index, whose descriptors are searched by an engine.
+
+        Votes, visual words and verification stay as they are.
+
+        Args:
+            engine: `MilvusIndex`, or what has its method `search`.
+        """
+        return replace(self, database=self.database.with_engine(engine))
+
     def __len__(self):
         return len(self.database)
 

@@ -64,6 +64,8 @@ FLAGS = {
     "index-remove": {"index"},
     "index-compact": {"index", "output"},
     "index-info": {"index", "json", "verify"},
+    "milvus-fill": {"index", "uri", "collection", "index_type"}
+    | {"lists", "subvectors", "bits"},
     "search": {
         "server",
         "tfhub",
@@ -72,6 +74,8 @@ FLAGS = {
         "json",
         "picture",
         "top",
+        "milvus",
+        "milvus_collection",
     }
     | SEARCH,
     "evaluate": {"gnd", "ranks", "name", "json"},
@@ -270,6 +274,7 @@ def test_stray_arguments(refused, verb):
         "index-add": ("--index=x", "--photos=x"),
         "index-compact": ("--index=x",),
         "index-info": ("--index=x",),
+        "milvus-fill": ("--index=x", "--uri=x.db"),
         "extract": ("--preset=p", "--photos=p", "--output=o"),
         "index": ("--preset=p", "--photos=p", "--output=o"),
         "fit-pca": ("--preset=p", "--photos=p", "--output=o"),
