@@ -2,6 +2,8 @@
 
 import numpy as np
 
+_INFINITY_BITS = np.float32(np.inf).view(np.int32).astype(np.int64)
+
 
 def vote_weights(distances, reach):
     """Weighs neighbours by their margin over the last one.
@@ -69,10 +71,11 @@ def vote(distances, image_ids, num_images, weighting="margin"):
 
 
 def sum_of_nearest(weights, images, num_images):
-    """Sums weights by image, of each row the first for every image.
+    """Sums weights by image, of each row the largest for every image.
 
     Args:
-        weights: float32 `[N, K]`. Those that are 0 are left out.
+        weights: float32 `[N, K]`, not negative. Those that are 0 count for
+            nothing.
         images: int64 `[N, K]`, from 0 to `num_images - 1` where the weight is
             not 0.
         num_images: int.
@@ -80,17 +83,19 @@ def sum_of_nearest(weights, images, num_images):
     Returns:
         float64 `[num_images]`.
     """
-    places = np.flatnonzero(weights)
-    # Row, image and column in one integer: numpy sorts integers several times
-    # as fast as it finds unique ones and where they were.
-    rows, columns = np.divmod(places, weights.shape[1])
-    bits = weights.shape[1].bit_length()
-    of_image = rows * num_images + images.ravel()[places]
-    keys = np.sort((of_image << bits) | columns)
-    of_image = keys >> bits
-    first = np.flatnonzero(np.diff(of_image, prepend=-1))
-    rows, images = np.divmod(of_image[first], num_images)
-    columns = keys[first] & ((1 << bits) - 1)
-    return np.bincount(
-        images, weights=weights[rows, columns], minlength=num_images
+    # Image and weight in one integer: numpy sorts integers several times as
+    # fast as it finds unique ones and where they were. The bits of a number
+    # that is not negative rise with it; the largest weight comes first.
+    keys = np.where(weights > 0, images, num_images) << 32
+    keys |= _INFINITY_BITS - weights.view(np.int32)
+    keys.sort(axis=1)
+    images = keys >> 32
+    first = np.ones(images.shape, bool)
+    np.not_equal(images[:, 1:], images[:, :-1], out=first[:, 1:])
+    bits = (_INFINITY_BITS - (keys & 0xFFFFFFFF)).astype(np.int32)
+    sums = np.bincount(
+        images.ravel(),
+        weights=(bits.view(np.float32) * first).ravel(),
+        minlength=num_images + 1,
     )
+    return sums[:num_images]
