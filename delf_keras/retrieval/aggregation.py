@@ -62,10 +62,23 @@ class Words:
         Returns:
             int64 `[N, count]`, nearest first.
         """
+        return self.nearest(descriptors, count)[1]
+
+    def nearest(self, descriptors, count):
+        """Finds the nearest words of descriptors, and how near they are.
+
+        Args:
+            descriptors: See `assign`.
+            count: See `assign`.
+
+        Returns:
+            A pair of float32 `[N, count]`, squared distances, and what
+            `assign` returns.
+        """
         return self._quantizer.search(
             np.ascontiguousarray(descriptors, np.float32),
             min(count, len(self)),
-        )[1]
+        )
 
 
 def train_codebook(descriptors, num_words, seed=0):

@@ -137,11 +137,33 @@ class AsmkIndex:
             options=options,
         )
 
-    def score(self, descriptors, among=None):
+    def aggregate_query(self, descriptors, words=None):
+        """Aggregates the descriptors of a query, by several words each.
+
+        Args:
+            descriptors: float32 `[N, D]`.
+            words: int64 `[N, A]`. As many nearest words of each as the
+                options ask for, or more, if known.
+
+        Returns:
+            `Aggregates`.
+        """
+        count = self.options.query_assignments
+        if words is None:
+            words = self.words.assign(descriptors, count)
+        return aggregate(
+            descriptors,
+            np.zeros(len(descriptors), np.int64),
+            self.words.centroids,
+            words[:, :count],
+            self.options.binary,
+        )
+
+    def score(self, query, among=None):
         """Compares a query with the images of the database.
 
         Args:
-            descriptors: float32 `[N, D]` of the query.
+            query: What `aggregate_query` returns.
             among: bool `[num_images]`. The images to compare, all of them if
                 not given; others have a score of 0.
 
@@ -149,22 +171,11 @@ class AsmkIndex:
             float64 `[num_images]`. Normalised so that an image has a
             similarity of 1 with itself, but for multiple assignment.
         """
-        query = aggregate(
-            descriptors,
-            np.zeros(len(descriptors), np.int64),
-            self.words.centroids,
-            self.words.assign(descriptors, self.options.query_assignments),
-            self.options.binary,
-        )
         of_query, rows = self._pairs(query.words, among)
-        similarities = self._similarities(query.residuals, of_query, rows)
-        weights = np.where(
-            similarities > self.options.threshold,
-            np.sign(similarities) * np.abs(similarities) ** self.options.alpha,
-            0.0,
-        )
         scores = np.bincount(
-            self.images[rows], weights, minlength=len(self.num_words)
+            self.images[rows],
+            self._weights(query.residuals, of_query, rows),
+            minlength=len(self.num_words),
         )
         norms = np.sqrt(np.maximum(len(query), 1) * self.num_words)
         return scores / np.maximum(norms, 1.0)
@@ -184,7 +195,8 @@ class AsmkIndex:
         ]
         images = np.concatenate(images or [self.images[:0]])
         chosen = np.flatnonzero(among[images])
-        of_query = np.searchsorted(ends, chosen, side="right")
+        counts = np.diff(np.searchsorted(chosen, ends), prepend=0)
+        of_query = np.repeat(np.arange(len(words)), counts)
         return of_query, chosen + shifts[of_query]
 
     def _rows_of(self, first, last, positions):
@@ -197,17 +209,27 @@ class AsmkIndex:
         kept = images >= 0
         return words[kept], images[kept], self.residuals[rows][kept]
 
-    def _similarities(self, residuals, of_query, rows):
+    def _weights(self, residuals, of_query, rows):
+        """Weighs pairs of words by their similarity."""
         if not self.options.binary:
-            return np.einsum(
-                "nd,nd->n", residuals[of_query], self.residuals[rows]
+            return self._selective(
+                np.einsum("nd,nd->n", residuals[of_query], self.residuals[rows])
             )
-        a, b = (
-            each.view(np.uint64)
-            for each in (residuals[of_query], self.residuals[rows])
+        # Few similarities are possible: each is weighed once.
+        bits = self.words.centroids.shape[1]
+        weights = self._selective(1.0 - 2.0 * np.arange(bits + 1) / bits)
+        a, b = residuals.view(np.uint64), self.residuals.view(np.uint64)
+        different = np.zeros(len(rows), np.uint16)
+        for query, image in zip(a.T, b.T, strict=True):
+            different += np.bitwise_count(query[of_query] ^ image[rows])
+        return weights[different]
+
+    def _selective(self, similarities):
+        return np.where(
+            similarities > self.options.threshold,
+            np.sign(similarities) * np.abs(similarities) ** self.options.alpha,
+            0.0,
         )
-        different = np.bitwise_count(a ^ b).sum(axis=1, dtype=np.int32)
-        return 1.0 - 2.0 * different / self.words.centroids.shape[1]
 
     def save(self, folder):
         """Writes the index, but for its words, into a folder."""

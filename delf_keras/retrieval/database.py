@@ -110,38 +110,64 @@ class Database:
         segment, position = self._place(image)
         return segment.store.features_of(position)
 
-    def search(self, descriptors, neighbors):
+    def nearest_lists(self, descriptors):
+        """Finds the inverted lists that a search probes.
+
+        Those of all segments have the same centroids, which may be the visual
+        words of ASMK as well: `search` and `word_similarities` both take what
+        is found.
+
+        Args:
+            descriptors: float32 `[N, D]`.
+
+        Returns:
+            See `Words.nearest`; None where there are no such lists.
+        """
+        index = self._learned.descriptor_index
+        if self._engine is not None or index.words is None:
+            return None
+        assignments = self._learned.asmk_options.query_assignments
+        return index.words.nearest(descriptors, max(index.probes, assignments))
+
+    def search(self, descriptors, neighbors, lists=None):
         """Finds the nearest descriptors.
 
         Args:
             descriptors: float32 `[N, D]`.
             neighbors: int. How many to find for each.
+            lists: What `nearest_lists` returns, if known.
 
         Returns:
             `Neighbors`.
         """
-        engines = [each.descriptor_index for each in self.segments]
         if self._engine is not None:
-            engines = [self._engine]
-        found = nearest_of_parts(
-            [each.search(descriptors, neighbors) for each in engines],
-            neighbors,
-        )
+            parts = [self._engine.search(descriptors, neighbors)]
+        else:
+            parts = [
+                each.descriptor_index.search(descriptors, neighbors, lists)
+                for each in self.segments
+            ]
+        found = nearest_of_parts(parts, neighbors)
         # An engine may know photographs that were added since.
         nobody = len(self._position_of_number) - 1
         images = self._position_of_number[np.minimum(found.images, nobody)]
         return Neighbors(found.distances, images, found.keypoints)
 
-    def word_similarities(self, descriptors, among=None):
+    def word_similarities(self, descriptors, among=None, lists=None):
         """Compares a query's visual words with those of the images.
 
         Args:
             descriptors: float32 `[N, D]`.
             among: bool `[num_images]`. See `AsmkIndex.score`.
+            lists: What `nearest_lists` returns, if known.
 
         Returns:
             float64 `[num_images]`.
         """
+        words = None
+        if lists is not None and self._learned.codebook is None:
+            words = lists[1]
+        query = self.segments[0].asmk.aggregate_query(descriptors, words)
         scores = []
         for number, (segment, kept) in enumerate(self._parts):
             of_segment = None
@@ -149,7 +175,7 @@ class Database:
                 first, last = self._first[number : number + 2]
                 of_segment = np.zeros(len(segment), bool)
                 of_segment[kept] = among[first:last]
-            scores.append(segment.asmk.score(descriptors, of_segment)[kept])
+            scores.append(segment.asmk.score(query, of_segment)[kept])
         return np.concatenate(scores)
 
     @cached_property

@@ -99,23 +99,31 @@ class DescriptorIndex:
             )
         return DescriptorIndex(index, self.factory)
 
-    def search(self, descriptors, neighbors):
+    def search(self, descriptors, neighbors, lists=None):
         """Finds the nearest descriptors of the database.
 
         Args:
             descriptors: float32 `[N, D]`.
             neighbors: int. How many to find for each.
+            lists: What `words.nearest` returns for `probes` words or more of
+                each, if known.
 
         Returns:
             `Neighbors` `[N, K]`. K is `neighbors`, or the number of
             descriptors where that is less.
         """
-        return Neighbors.from_keys(
-            *self.searcher.search(
-                np.ascontiguousarray(descriptors, np.float32),
-                max(1, min(neighbors, len(self))),
+        descriptors = np.ascontiguousarray(descriptors, np.float32)
+        neighbors = max(1, min(neighbors, len(self)))
+        if lists is None:
+            found = self.searcher.search(descriptors, neighbors)
+        else:
+            distances, numbers = (
+                np.ascontiguousarray(each[:, : self.probes]) for each in lists
             )
-        )
+            found = self.searcher.search_preassigned(
+                descriptors, neighbors, numbers, distances
+            )
+        return Neighbors.from_keys(*found)
 
     @cached_property
     def searcher(self):

@@ -38,13 +38,11 @@ def expand(query, first, verified, database, options):
     ]
     if not sure:
         return first.scores
-    before, after = (
-        word_similarities(descriptors, database, first.among)
-        for descriptors in (
-            query.descriptors,
-            np.concatenate([query.descriptors, *sure]),
-        )
-    )
+    before = first.similarities
+    if before is None:
+        before = word_similarities(query.descriptors, database, first.among)
+    descriptors = np.concatenate([query.descriptors, *sure])
+    after = word_similarities(descriptors, database, first.among)
     if options.first_score == "asmk":
         return after
     return first.scores * after / before

@@ -23,11 +23,14 @@ class FirstScores:
             query descriptor.
         among: bool `[num_images]`, the images whose words were compared; None
             for all.
+        similarities: float64 `[num_images]`, what `word_similarities` returned
+            of them; None where words were not compared.
     """
 
     scores: np.ndarray
     reach: np.ndarray
     among: np.ndarray | None = None
+    similarities: np.ndarray | None = None
 
 
 def score_images(query, database, options):
@@ -45,8 +48,9 @@ def score_images(query, database, options):
     Returns:
         `FirstScores`.
     """
-    found = database.search(query.descriptors, options.neighbors)
-    scores, among = np.ones(len(database)), None
+    lists = database.nearest_lists(query.descriptors)
+    found = database.search(query.descriptors, options.neighbors, lists)
+    scores, among, similarities = np.ones(len(database)), None, None
     if options.first_score in ("votes", "fused"):
         scores = vote(
             found.distances,
@@ -58,28 +62,33 @@ def score_images(query, database, options):
             scores = scores / database.background
         among = _shortlist(scores)
     if options.first_score in ("asmk", "fused"):
-        scores = scores * word_similarities(query.descriptors, database, among)
+        similarities = word_similarities(
+            query.descriptors, database, among, lists
+        )
+        scores = scores * similarities
     if options.first_score == "global" or options.global_weight:
         cosines = _global_similarities(
             query, database.global_descriptors, options.global_expansion
         )
         weight = options.global_weight or 1.0
         scores = scores * np.exp(weight * cosines)
-    return FirstScores(scores, reach_of(found.distances, found.images), among)
+    reach = reach_of(found.distances, found.images)
+    return FirstScores(scores, reach, among, similarities)
 
 
-def word_similarities(descriptors, database, among):
+def word_similarities(descriptors, database, among=None, lists=None):
     """Returns what ASMK finds, never 0.
 
     Args:
         descriptors: float32 `[N, D]`.
         database: `Database`.
         among: bool `[num_images]`, or None. See `AsmkIndex.score`.
+        lists: See `Database.word_similarities`.
 
     Returns:
         float64 `[num_images]`.
     """
-    similarities = database.word_similarities(descriptors, among)
+    similarities = database.word_similarities(descriptors, among, lists)
     return np.maximum(similarities, _LEAST_SIMILARITY)
 
 
