@@ -189,12 +189,11 @@ class AsmkIndex:
         if among is None:
             of_query = np.repeat(np.arange(len(words)), lengths)
             return of_query, np.arange(len(of_query)) + shifts[of_query]
-        images = [
-            self.images[start : start + length]
-            for start, length in zip(starts, lengths, strict=True)
-        ]
-        images = np.concatenate(images or [self.images[:0]])
-        chosen = np.flatnonzero(among[images])
+        # A list is short, and stays in the cache; all of them would not.
+        images = np.asarray(self.images)
+        slices = map(slice, starts.tolist(), (starts + lengths).tolist())
+        parts = [among.take(images[rows]) for rows in slices]
+        chosen = np.flatnonzero(np.concatenate([among[:0], *parts]))
         counts = np.diff(np.searchsorted(chosen, ends), prepend=0)
         of_query = np.repeat(np.arange(len(words)), counts)
         return of_query, chosen + shifts[of_query]
