@@ -103,17 +103,19 @@ def match_descriptors(
             f"descriptors_a.shape={a.shape}, descriptors_b.shape={b.shape}"
         )
     nearest, second, is_mutual = _neighbors(a, b, max_ratio is not None)
-    distances = _distances(a, b[nearest])
-    keep = is_mutual if mutual else np.ones(len(a), bool)
+    rows = np.flatnonzero(is_mutual) if mutual else np.arange(len(a))
+    distances = _distances(a[rows], b[nearest[rows]])
+    keep = np.ones(len(rows), bool)
     if max_distance is not None:
         keep &= distances <= max_distance
     if max_ratio is not None and len(b) > 1:
-        keep &= distances < max_ratio * _distances(a, b[second])
-    rows = np.flatnonzero(keep)
-    rows = rows[np.argsort(distances[rows], kind="stable")]
+        keep &= distances < max_ratio * _distances(a[rows], b[second[rows]])
+    rows, distances = rows[keep], distances[keep]
+    order = np.argsort(distances, kind="stable")
+    rows = rows[order]
     return Matches(
         np.stack([rows, nearest[rows]], axis=1).astype(np.int32),
-        distances[rows],
+        distances[order],
     )
 
 

@@ -44,22 +44,28 @@ def estimate_upright(
         return Verification(None, np.zeros(0, bool))
     ratios = (scales_b / scales_a).astype(np.float32)
     tried = np.argsort(-weights, kind="stable")[:_MOST_HYPOTHESES]
-    agree = np.abs(np.log2(ratios / ratios[tried, None])) <= np.log2(
-        _SCALE_TOLERANCE
-    )
-    squared = np.zeros(agree.shape, np.float32)
-    for axis in range(2):
-        a = points_a[:, axis].astype(np.float32)
-        b = points_b[:, axis].astype(np.float32)
-        shifts = b[tried] - ratios[tried] * a[tried]
-        squared += (ratios[tried, None] * a + shifts[:, None] - b) ** 2
-    agree &= squared <= threshold**2
+    octaves = np.log2(ratios)
+    agree = np.abs(octaves - octaves[tried, None]) <= np.log2(_SCALE_TOLERANCE)
+    agree &= _squared_errors(points_a, points_b, ratios, tried) <= threshold**2
     best = np.argmax(agree @ weights.astype(np.float32))
     inliers = agree[best]
     return Verification(
         _fit(points_a[inliers], points_b[inliers], ratios[tried[best]]),
         inliers,
     )
+
+
+def _squared_errors(points_a, points_b, ratios, tried):
+    """Returns float32 `[T, M]`: how far each hypothesis moves each point."""
+    squared = 0
+    ones = np.ones(len(ratios), np.float32)
+    for a, b in zip(points_a.T, points_b.T, strict=True):
+        a, b = a.astype(np.float32), b.astype(np.float32)
+        # A ratio and a shift for each hypothesis, times all points at once.
+        hypotheses = np.stack([ratios, b - ratios * a, -ones], axis=1)[tried]
+        errors = hypotheses @ np.stack([a, ones, b])
+        squared = squared + errors * errors
+    return squared
 
 
 def _fit(points_a, points_b, ratio):
