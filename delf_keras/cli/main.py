@@ -11,6 +11,7 @@ VERBS = (
     "extract",
     "match",
     "index",
+    "beam-index",
     "index-add",
     "index-remove",
     "index-compact",
@@ -30,7 +31,14 @@ VERBS = (
 
 _WITHOUT_TENSORFLOW = ("evaluate",)
 # Verbs that find what an interrupted run has done.
-_RESUMABLE = ("benchmark", "extract", "index", "index-add", "train")
+_RESUMABLE = (
+    "beam-index",
+    "benchmark",
+    "extract",
+    "index",
+    "index-add",
+    "train",
+)
 
 _USAGE_EXIT_CODE = 2
 _INTERRUPTED_EXIT_CODE = 130

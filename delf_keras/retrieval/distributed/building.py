@@ -58,7 +58,7 @@ def build_index_with_beam(
     output,
     work_folder,
     root=None,
-    beam_options=(),
+    beam_options=None,
     pca=None,
     factory=None,
     probes=None,
@@ -114,6 +114,7 @@ def build_index_with_beam(
         raise FileExistsError(
             f"The index folder exists already. Received: {output}"
         )
+    beam_options = list(beam_options or ())
     watch = Stopwatch()
     work = WorkFolder(_absolute(work_folder))
     default_root, stored = _find(photographs, work, beam_options)

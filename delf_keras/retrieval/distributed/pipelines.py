@@ -4,6 +4,10 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 
+class PipelineError(OSError):
+    """Raised where a pipeline fails."""
+
+
 def shard_file(stage, shard, suffix):
     """Names the file of a shard in the folder of a stage."""
     return f"{stage}/{shard:06d}{suffix}"
@@ -22,6 +26,10 @@ def run_pipeline(work, stage, suffix, tasks, do_fn, beam_options):
 
     Returns:
         list of the numbers of the shards that were done.
+
+    Raises:
+        PipelineError: if the runner fails.
+        Exception: what `do_fn` raises, where the runner passes it on.
     """
     present = work.names(stage)
     missing = [
@@ -30,13 +38,28 @@ def run_pipeline(work, stage, suffix, tasks, do_fn, beam_options):
         if shard_file("", shard, suffix)[1:] not in present
     ]
     if missing:
-        options = PipelineOptions(list(beam_options))
-        with beam.Pipeline(options=options) as pipeline:
+        wanted = [tasks[shard] for shard in missing]
+        _run(stage.rsplit("-", 1)[0], wanted, do_fn, beam_options)
+    return missing
+
+
+def _run(label, tasks, do_fn, beam_options):
+    try:
+        with beam.Pipeline(options=PipelineOptions(beam_options)) as pipeline:
             (
                 pipeline
-                | "Shards" >> beam.Create([tasks[shard] for shard in missing])
+                | "shards" >> beam.Create(tasks)
                 # Without it a runner may give all of them to one worker.
-                | "Spread" >> beam.Reshuffle()
-                | stage.rsplit("-", 1)[0] >> beam.ParDo(do_fn)
+                | "spread" >> beam.Reshuffle()
+                | label >> beam.ParDo(do_fn)
             )
-    return missing
+    except (ValueError, OSError, ImportError):
+        raise
+    # Each runner has its own.
+    except Exception as error:
+        if str(error).startswith("KeyboardInterrupt"):
+            raise KeyboardInterrupt from error
+        raise PipelineError(
+            "The pipeline failed; the same call goes on with what is missing. "
+            f"Received: {error} in {label}"
+        ) from error
