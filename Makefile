@@ -11,7 +11,7 @@ WEIGHTS ?=
 # The folder of real photographs that `make bench` measures on.
 DATA ?= $(DELF_TEST_DATA)
 
-.PHONY: demo test lint format bench test-backends clean
+.PHONY: demo test lint format bench test-backends test-beam clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/delf-keras demo --photos="$(PHOTOS)" --query="$(QUERY)" \
@@ -47,8 +47,13 @@ test-backends: .venv-jax/dev.stamp .venv-torch/dev.stamp
 	    -m "not tf_only and not large and not network and not gpu" || exit; \
 	done
 
+# Building an index with Apache Beam, in an environment that has it.
+test-beam: .venv-beam/dev.stamp
+	.venv-beam/bin/python -m pytest tests/retrieval/distributed \
+	  tests/cli/beam_index_test.py
+
 clean:
-	rm -rf $(VENV) .venv-jax .venv-torch demo
+	rm -rf $(VENV) .venv-jax .venv-torch .venv-beam demo
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -63,8 +68,9 @@ $(VENV)/dev.stamp: pyproject.toml | $(VENV)/bin/python
 
 PACKAGE_jax := jax
 PACKAGE_torch := torch==2.13.0
+EXTRAS_beam := [beam,serving]
 .venv-%/dev.stamp: pyproject.toml
 	$(PYTHON) -m venv .venv-$*
-	.venv-$*/bin/python -m pip install --quiet --editable . \
+	.venv-$*/bin/python -m pip install --quiet --editable ".$(EXTRAS_$*)" \
 	  $(PACKAGE_$*) pytest pillow
 	touch $@

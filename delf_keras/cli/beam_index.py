@@ -4,7 +4,8 @@
         --preset=delf_resnet50_imagenet --output=my_index \\
         --work_dir=gs://bucket/work -- --runner=DataflowRunner \\
         --project=my_project --region=europe-west1 \\
-        --temp_location=gs://bucket/temp --setup_file=./setup.py
+        --temp_location=gs://bucket/temp \\
+        --sdk_container_image=europe-docker.pkg.dev/my_project/delf/worker
 
 Needs `pip install "delf-keras[beam]"`. What follows -- is for Beam, as it is;
 without it the pipelines run on this machine. The index is that of
