@@ -15,6 +15,7 @@ after an interruption. --tfrecords reads TFRecords in place of a folder,
 --saved_model extracts with an exported model. See docs/beam.md.
 """
 
+import logging
 import shutil
 from pathlib import Path
 
@@ -115,6 +116,8 @@ def _import(flags):
             'Apache Beam is needed: pip install "delf-keras[beam]". '
             f"Received: {error}"
         ) from error
+    # The runner passes an error on, to be said in one line.
+    logging.getLogger("apache_beam.runners.common").setLevel(logging.CRITICAL)
     if flags.photos is not None:
         return build_index_with_beam, flags.photos
     from delf_keras.datasets.tfrecords import RecordKeys

@@ -28,7 +28,11 @@ def test_as_index_says_it(beam, command, flags, built, tmp_path):
     assert finished.code == 0
     index = tmp_path / "index"
     assert finished.out == built.out.replace(str(built.folder), str(index))
-    assert read_manifest(index) == read_manifest(built.folder)
+    received, expected = map(read_manifest, (index, built.folder))
+    # Keras numbers the layers of all models that a process makes.
+    for name in ("preset/model.weights.h5", "preset/preset.json"):
+        del received.files[name], expected.files[name]
+    assert received == expected
     assert [path.name for path in tmp_path.iterdir()] == ["index"]
 
 
@@ -64,16 +68,16 @@ def test_options_reach_beam(beam, refused, flags):
     assert message.startswith("Unexpected pipeline runner: Fortran")
 
 
-def test_saved_model(beam, command, finish, fitted, scenes, tmp_path):
+def test_saved_model(beam, command, small, scenes, tmp_path):
     base = tmp_path / "models"
-    options = ("--scales=1", "--max_features=200")
-    exported = finish(
-        "export", f"--preset={fitted}", f"--output={base}", *options
+    assert command("export", *small, f"--output={base}").code == 0
+    finished = command(
+        "beam-index",
+        f"--photos={scenes}",
+        f"--saved_model={base / '1'}",
+        "--pca_dimension=0",
+        f"--output={tmp_path / 'index'}",
     )
-    assert exported.code == 0
-    flags = f"--photos={scenes}", f"--output={tmp_path / 'index'}"
-    source = f"--saved_model={base / '1'}"
-    finished = command("beam-index", *flags, source)
     assert finished.code == 0
     assert "3 photographs, 324 descriptors" in finished.out
 

@@ -3,6 +3,9 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import PipelineOptions
+
 from delf_keras.atomic import atomic_path
 from delf_keras.datasets.tfrecords import RecordKeys
 from delf_keras.features.pca_fitting import PcaOptions
@@ -115,6 +118,8 @@ def build_index_with_beam(
             f"The index folder exists already. Received: {output}"
         )
     beam_options = list(beam_options or ())
+    # File systems take theirs from here, before there is a pipeline.
+    FileSystems.set_options(PipelineOptions(beam_options))
     watch = Stopwatch()
     work = WorkFolder(_absolute(work_folder))
     default_root, stored = _find(photographs, work, beam_options)

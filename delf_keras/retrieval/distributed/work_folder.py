@@ -35,11 +35,12 @@ class WorkFolder:
         path = self.path(folder)
         if is_local(path):
             return {*os.listdir(path)} if os.path.isdir(path) else set()
-        (result,) = FileSystems.match([FileSystems.join(path, "*")])
-        return {
-            file.path.rsplit("/", 1)[1].rsplit("\\", 1)[-1]
-            for file in result.metadata_list
-        }
+        # HDFS would fail; a bucket does not know folders.
+        system = FileSystems.get_filesystem(path)
+        if system.has_dirs() and not system.exists(path):
+            return set()
+        (result,) = system.match([system.join(path, "*")])
+        return {file.path.rsplit("/", 1)[1] for file in result.metadata_list}
 
     def has(self, name):
         """Whether a file is there."""

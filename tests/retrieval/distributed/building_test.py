@@ -168,14 +168,10 @@ def test_tfrecords(
     assert manifest == local_fitted[1]
 
 
-@pytest.mark.parametrize("protocol", ["grpc", "rest"])
-def test_server(local_fitted, folder, exported, build, protocol):
+def test_server(local_fitted, folder, exported, build):
     options = ServerOptions(grpc_port=0, rest_port=0)
     with EmbeddedServer(exported, options) as server:
-        address = {
-            "grpc": server.grpc_address,
-            "rest": f"http://{server.rest_address}",
-        }[protocol]
+        address = server.grpc_address
         report, manifest = build(folder, Client(address))
 
     assert [*report.skipped] == ["broken.jpg"]
