@@ -11,7 +11,8 @@ WEIGHTS ?=
 # The folder of real photographs that `make bench` measures on.
 DATA ?= $(DELF_TEST_DATA)
 
-.PHONY: demo test lint format bench test-backends test-milvus clean
+.PHONY: demo test lint format bench test-backends test-milvus test-beam \
+  clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/delf-keras demo --photos="$(PHOTOS)" --query="$(QUERY)" \
@@ -52,8 +53,13 @@ test-milvus: .venv-milvus/dev.stamp
 	.venv-milvus/bin/python -m pytest tests/retrieval/engines_test.py \
 	  tests/cli/milvus_fill_test.py
 
+# Building an index with Apache Beam, in an environment that has it.
+test-beam: .venv-beam/dev.stamp
+	.venv-beam/bin/python -m pytest tests/retrieval/distributed \
+	  tests/cli/beam_index_test.py
+
 clean:
-	rm -rf $(VENV) .venv-jax .venv-torch .venv-milvus demo
+	rm -rf $(VENV) .venv-jax .venv-torch .venv-milvus .venv-beam demo
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -69,6 +75,7 @@ $(VENV)/dev.stamp: pyproject.toml | $(VENV)/bin/python
 PACKAGE_jax := jax
 PACKAGE_torch := torch==2.13.0
 EXTRAS_milvus := [cpu,milvus]
+EXTRAS_beam := [beam,serving]
 .venv-%/dev.stamp: pyproject.toml
 	$(PYTHON) -m venv .venv-$*
 	.venv-$*/bin/python -m pip install --quiet --editable ".$(EXTRAS_$*)" \

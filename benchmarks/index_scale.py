@@ -39,8 +39,8 @@ from delf_keras.features.pca_fitting import PcaOptions, fit_pca_on_features
 from delf_keras.retrieval import SearchOptions, index_info
 from delf_keras.retrieval.faiss_training import inverted_file
 from delf_keras.retrieval.index_files import create_index
+from delf_keras.retrieval.index_filling import fill_index
 from delf_keras.retrieval.index_training import learn
-from delf_keras.retrieval.index_writer import fill_index
 from delf_keras.retrieval.neighbors import keys_of_images
 
 RESULTS = Path(__file__).parent / "results"

@@ -21,7 +21,7 @@ def list_photographs(folder):
         folders[:] = [name for name in folders if not is_hidden(name)]
         relative = Path(parent).relative_to(folder).as_posix()
         prefix = "" if relative == "." else f"{relative}/"
-        names += [prefix + name for name in files if _is_photograph(name)]
+        names += [prefix + name for name in files if is_photograph(name)]
     return sorted(names)
 
 
@@ -30,6 +30,7 @@ def is_hidden(name):
     return name.startswith(".")
 
 
-def _is_photograph(name):
+def is_photograph(name):
+    """Whether a file is a photograph, by its name alone."""
     suffix = os.path.splitext(name)[1].lower()
     return suffix in SUFFIXES and not is_hidden(name)

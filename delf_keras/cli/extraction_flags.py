@@ -8,7 +8,7 @@ from absl import flags as absl_flags
 logger = logging.getLogger(__name__)
 
 
-# With --server they say nothing: the export has fixed them.
+# With --server or --saved_model they say nothing: the export has fixed them.
 _FIXED_BY_EXPORT = (
     "weights",
     "max_features",
@@ -34,7 +34,9 @@ _FIXED_IN_MODULE = (
 )
 
 
-def define_extraction_flags(flags, default_preset=None, server=False):
+def define_extraction_flags(
+    flags, default_preset=None, server=False, saved_model=False
+):
     """Defines the flags that `make_extractor` reads.
 
     Args:
@@ -42,6 +44,7 @@ def define_extraction_flags(flags, default_preset=None, server=False):
         default_preset: str or None. None makes `--preset` required.
         server: bool. Whether `--server` or `--tfhub` may take the place of
             `--preset`.
+        saved_model: bool. Whether `--saved_model` may, too.
     """
     strings = {
         "preset": (default_preset, "Name, folder or URL of a preset."),
@@ -51,10 +54,15 @@ def define_extraction_flags(flags, default_preset=None, server=False):
         absl_flags.DEFINE_string(name, default, text, flag_values=flags)
     if server:
         define_other_sources(flags)
+        sources = ["preset", "server", "tfhub"]
+        if saved_model:
+            _define_saved_model(flags)
+            sources.append("saved_model")
+        *names, last = (f"--{name}" for name in sources)
         absl_flags.register_multi_flags_validator(
-            ["preset", "server", "tfhub"],
-            lambda given: [*given.values()].count(None) == 2,
-            "one of --preset, --server and --tfhub is expected",
+            sources,
+            lambda given: [*given.values()].count(None) == len(given) - 1,
+            f"one of {', '.join(names)} and {last} is expected",
             flag_values=flags,
         )
     elif default_preset is None:
@@ -134,6 +142,16 @@ def define_other_sources(flags):
         absl_flags.DEFINE_string(name, None, text, flag_values=flags)
 
 
+def _define_saved_model(flags):
+    absl_flags.DEFINE_string(
+        "saved_model",
+        None,
+        "Folder of a version that `delf-keras export` wrote, which extracts "
+        "without a server.",
+        flag_values=flags,
+    )
+
+
 def define_batch_flag(flags):
     """Defines `--batch_size`."""
     absl_flags.DEFINE_integer(
@@ -174,13 +192,15 @@ def make_extractor(flags, **overrides):
         **overrides: Further arguments of `Extractor.from_preset`.
 
     Returns:
-        `Extractor`, or what stands in for one: the `Client` of a server, or
-        a `TfHubExtractor`.
+        `Extractor`, or what stands in for one: the `Client` of a server, a
+        `SavedModelExtractor` or a `TfHubExtractor`.
     """
     from delf_keras.features.extractor import Extractor
 
     if "server" in flags and flags.server is not None:
         return _make_client(flags)
+    if "saved_model" in flags and flags.saved_model is not None:
+        return _open_saved_model(flags)
     options = {
         "weights": flags.weights,
         "max_features": flags.max_features,
@@ -204,6 +224,13 @@ def _make_client(flags):
 
     _refuse(flags, _FIXED_BY_EXPORT, "the model was exported", "server")
     return Client(flags.server)
+
+
+def _open_saved_model(flags):
+    from delf_keras.serving.saved_model_extractor import SavedModelExtractor
+
+    _refuse(flags, _FIXED_BY_EXPORT, "the model was exported", "saved_model")
+    return SavedModelExtractor(flags.saved_model)
 
 
 def _open_module(flags, options):

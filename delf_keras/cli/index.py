@@ -21,7 +21,11 @@ from delf_keras.cli.extraction_flags import (
     define_folder_flags,
     make_extractor,
 )
-from delf_keras.cli.index_flags import build_options, define_index_flags
+from delf_keras.cli.index_flags import (
+    build_options,
+    define_index_flags,
+    print_build_report,
+)
 from delf_keras.cli.progress import show_progress
 
 
@@ -55,12 +59,5 @@ def run(flags, args):
         **build_options(flags),
     )
     shutil.rmtree(work_folder)
-    for name, first in report.copies.items():
-        print(f"{name} has the same bytes as {first}.")
-    database = report.index.database
-    print(
-        f"{output}: {len(database)} photographs, {database.num_descriptors} "
-        f"descriptors, faiss index {database.factory}; "
-        f"{len(report.skipped)} photographs skipped."
-    )
+    print_build_report(output, report)
     return 0

@@ -1,4 +1,4 @@
-"""Flags of every verb that builds an index."""
+"""Flags of every verb that builds an index, and what it says."""
 
 from absl import flags as absl_flags
 
@@ -77,3 +77,20 @@ def build_options(flags):
         "augmentation": flags.augmentation,
         "seed": flags.seed,
     }
+
+
+def print_build_report(output, report):
+    """Prints what became of the photographs of a build.
+
+    Args:
+        output: `Path` of the index.
+        report: `BuildReport`.
+    """
+    for name, first in report.copies.items():
+        print(f"{name} has the same bytes as {first}.")
+    database = report.index.database
+    print(
+        f"{output}: {len(database)} photographs, {database.num_descriptors} "
+        f"descriptors, faiss index {database.factory}; "
+        f"{len(report.skipped)} photographs skipped."
+    )

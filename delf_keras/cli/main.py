@@ -11,6 +11,7 @@ VERBS = (
     "extract",
     "match",
     "index",
+    "beam-index",
     "index-add",
     "index-remove",
     "index-compact",
@@ -32,6 +33,7 @@ VERBS = (
 _WITHOUT_TENSORFLOW = ("evaluate",)
 # Verbs that find what an interrupted run has done.
 _RESUMABLE = (
+    "beam-index",
     "benchmark",
     "extract",
     "index",

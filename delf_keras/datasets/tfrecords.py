@@ -34,10 +34,12 @@ class RecordKeys:
     Attributes:
         image: The encoded photograph. Defaults to that of tensorflow/models.
         label: The number of its class.
+        name: The name of its file.
     """
 
     image: str = "image/encoded"
     label: str = "image/class/label"
+    name: str = "image/filename"
 
 
 def find_shards(pattern):
@@ -112,28 +114,68 @@ def read_tfrecords(
     )
 
 
+def scan_named_records(path, keys):
+    """Finds the photographs of a shard and their names, whatever they show.
+
+    Args:
+        path: str or `Path` of an uncompressed file of TFRecords.
+        keys: `RecordKeys`.
+
+    Returns:
+        list of (name, position, length), in bytes of the file.
+
+    Raises:
+        ValueError: see `read_tfrecords`.
+    """
+
+    def locate(record):
+        features = _features(record)
+        name = _only(features, keys.name, "bytes_list")
+        # File names need not be text.
+        name = name.decode("utf-8", "surrogateescape")
+        return name, *_locate(record, features, keys)
+
+    return [
+        (name, start + position, length)
+        for start, (name, position, length) in _scan_records(path, locate)
+    ]
+
+
 def _scan(path, keys, num_classes):
     """Returns offsets, lengths and labels of a shard, int64 `[3, N]`."""
-    rows = []
+
+    def locate(record):
+        features = _features(record)
+        label = _only(features, keys.label, "int64_list")
+        if not 0 <= label < num_classes:
+            raise ValueError(
+                f"A label must be in [0, {num_classes}). "
+                f"Received: {keys.label}={label}"
+            )
+        return *_locate(record, features, keys), label
+
+    rows = [
+        (start + position, length, label)
+        for start, (position, length, label) in _scan_records(path, locate)
+    ]
+    return np.array(rows, np.int64).reshape(-1, 3).T
+
+
+def _scan_records(path, locate):
+    """Yields where each record's data start, and what is located in them."""
     start = 0
     for record in _records(os.fspath(path)):
         try:
-            position, length, label = _locate(record, keys)
-            if not 0 <= label < num_classes:
-                raise ValueError(
-                    f"A label must be in [0, {num_classes}). "
-                    f"Received: {keys.label}={label}"
-                )
+            located = locate(record)
         except ValueError as error:
             raise ValueError(
                 f"{error}, in the record at byte {start} of {path}"
             ) from error
-        rows.append((start + _HEADER + position, length, label))
+        yield start + _HEADER, located
         start += _HEADER + len(record) + _FOOTER
     if start != os.path.getsize(path):
         # TensorFlow takes less than a header for the end.
         raise ValueError(_DAMAGED.format(path=path, start=start))
-    return np.array(rows, np.int64).reshape(-1, 3).T
 
 
 def _records(path):
@@ -152,25 +194,24 @@ def _records(path):
         raise ValueError(_DAMAGED.format(path=path, start=start)) from error
 
 
-def _locate(record, keys):
-    """Finds the photograph of an example.
-
-    Returns:
-        Where it starts in the record, its length in bytes, and its label.
-    """
+def _features(record):
+    """Returns the features of an example."""
     import tensorflow as tf
     from google.protobuf.message import DecodeError
 
     try:
-        features = tf.train.Example.FromString(record).features.feature
+        return tf.train.Example.FromString(record).features.feature
     except DecodeError as error:
         raise ValueError(
             f"A record must be a tf.train.Example. Received: {error}"
         ) from error
+
+
+def _locate(record, features, keys):
+    """Returns where the photograph of an example starts, and its length."""
     image = _only(features, keys.image, "bytes_list")
-    label = _only(features, keys.label, "int64_list")
     # Protocol buffers hold bytes as they are, so the photograph is in there.
-    return record.index(image), len(image), label
+    return record.index(image), len(image)
 
 
 def _only(features, key, kind):

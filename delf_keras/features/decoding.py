@@ -7,6 +7,7 @@ repeated, 16-bit samples keep their high byte, and an animated GIF gives its
 first frame; an animated WebP is refused.
 """
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import tensorflow as tf
@@ -19,6 +20,29 @@ MIN_SIDE = 10
 
 class ImageError(ValueError):
     """A photograph that cannot be used, and why."""
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedPhotograph:
+    """A photograph whose file is in memory.
+
+    Attributes:
+        name: str. What to call it in an error.
+        contents: bytes of the file.
+
+    Raises:
+        ImageError: if it is empty.
+    """
+
+    name: str
+    contents: bytes = field(repr=False)
+
+    def __post_init__(self):
+        if not self.contents:
+            raise ImageError(f"The photograph is empty. Received: {self}")
+
+    def __str__(self):
+        return self.name
 
 
 def decode_image(contents):

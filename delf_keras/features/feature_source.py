@@ -9,8 +9,10 @@ import numpy as np
 
 from delf_keras.features.decoding import (
     MIN_SIDE,
+    EncodedPhotograph,
     ImageError,
     check_image,
+    decode_photograph,
     read_image,
 )
 from delf_keras.features.local_features import LocalFeatures
@@ -42,8 +44,8 @@ class FeatureSource:
         """Extracts the local features of one photograph or several.
 
         Args:
-            photographs: A path, or a uint8 array `[height, width, 3]`, RGB,
-                or a list of these, of any sizes.
+            photographs: A path, an `EncodedPhotograph` or a uint8 array
+                `[height, width, 3]`, RGB, or a list of these, of any sizes.
             batch_size: int. See `extract_each`.
 
         Returns:
@@ -52,7 +54,9 @@ class FeatureSource:
         Raises:
             ImageError: if a photograph cannot be used.
         """
-        if isinstance(photographs, (str, os.PathLike, np.ndarray)):
+        if isinstance(
+            photographs, (str, os.PathLike, np.ndarray, EncodedPhotograph)
+        ):
             return self.extract([photographs])[0]
         results = [
             result for _, result in self.extract_each(photographs, batch_size)
@@ -91,6 +95,9 @@ class FeatureSource:
             if isinstance(photograph, np.ndarray):
                 check_image(photograph)
                 image, name = photograph, "array"
+            elif isinstance(photograph, EncodedPhotograph):
+                contents, name = photograph.contents, photograph.name
+                image = decode_photograph(contents, name)
             else:
                 image, name = read_image(photograph), photograph
             self._check_fitted_size(image, name)

@@ -2,7 +2,8 @@
 
 from delf_keras.features.pca_fitting import PcaOptions
 from delf_keras.retrieval.asmk import AsmkOptions
-from delf_keras.retrieval.building import BuildReport, build_index
+from delf_keras.retrieval.build_report import BuildReport
+from delf_keras.retrieval.building import build_index
 from delf_keras.retrieval.changing import (
     ChangeReport,
     add_photographs,

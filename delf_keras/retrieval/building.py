@@ -2,11 +2,8 @@
 
 import contextlib
 import tempfile
-import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
 
 from delf_keras.atomic import TemporaryFolder, atomic_path
 from delf_keras.features.pca import load_pca, save_pca
@@ -16,40 +13,20 @@ from delf_keras.features.pca_fitting import (
     sample_photographs,
 )
 from delf_keras.features.photographs import find_photographs
+from delf_keras.retrieval.build_report import BuildReport, Copies, Stopwatch
 from delf_keras.retrieval.extraction_work import ExtractionWork
 from delf_keras.retrieval.image_index import ImageIndex
 from delf_keras.retrieval.index_files import create_index
-from delf_keras.retrieval.index_training import learn
-from delf_keras.retrieval.index_writer import fill_index
+from delf_keras.retrieval.index_filling import fill_index
+from delf_keras.retrieval.learning_sample import (
+    check_sample,
+    draw_sample,
+    learn_from_sample,
+)
 from delf_keras.retrieval.manifest import digest_of
 
-# Photographs that quantizers are trained on; more descriptors than theirs
-# would hardly move a centroid.
-_LEARNING_PHOTOGRAPHS = 4096
 # Photographs whose features are in memory at a time.
-_SHARD = 1000
-
-
-@dataclass(frozen=True, eq=False)
-class BuildReport:
-    """What became of the photographs of a build.
-
-    Attributes:
-        index: `ImageIndex`.
-        skipped: dict of name to the reason why it is not in the index.
-        copies: dict of name to the name of a photograph of the same bytes.
-            Both are in the index.
-        extracted: Photographs that were extracted by this build, and not
-            taken from its work folder.
-        seconds: dict of stage to the seconds that it took: "extract", "learn"
-            and "index".
-    """
-
-    index: ImageIndex
-    skipped: dict[str, str] = field(default_factory=dict)
-    copies: dict[str, str] = field(default_factory=dict)
-    extracted: int = 0
-    seconds: dict[str, float] = field(default_factory=dict)
+SHARD = 1000
 
 
 def build_index(
@@ -109,7 +86,7 @@ def build_index(
         )
     root, names = _root_and_names(photographs)
     options = pca or PcaOptions()
-    watch = _Stopwatch()
+    watch = Stopwatch()
     with contextlib.ExitStack() as stack:
         if work_folder is None:
             work_folder = stack.enter_context(tempfile.TemporaryDirectory())
@@ -121,7 +98,7 @@ def build_index(
             learning = ExtractionWork(
                 work_folder,
                 other_root,
-                _sample(others, seed),
+                draw_sample(others, seed),
                 batch_size,
                 progress,
             )
@@ -136,9 +113,9 @@ def build_index(
         watch.stop("extract")
         sample = _read_sample(learning, searcher, seed)
         shards = _Shards(work, searcher)
-        learned = learn(
+        learned = learn_from_sample(
             sample,
-            round(np.mean([*map(len, sample)]) * len(shards.names)),
+            len(shards.names),
             factory=factory,
             probes=probes,
             recall=recall,
@@ -163,7 +140,7 @@ def build_index(
     return BuildReport(
         index,
         work.skipped,
-        copies=shards.copies,
+        copies=shards.copies.names,
         extracted=work.extracted,
         seconds=watch.seconds,
     )
@@ -188,41 +165,25 @@ class _Shards:
 
     Attributes:
         names: The photographs that have any.
-        copies: See `BuildReport`.
+        copies: `Copies`.
     """
 
     def __init__(self, work, searcher):
         self.names = [name for name in work.names if name not in work.skipped]
-        self.copies = {}
-        self._first = {}
+        self.copies = Copies()
         self._work = work
         self._searcher = searcher
 
     def __iter__(self):
-        for start in range(0, len(self.names), _SHARD):
-            names = self.names[start : start + _SHARD]
+        for start in range(0, len(self.names), SHARD):
+            names = self.names[start : start + SHARD]
             digests = [self._digest(name) for name in names]
             yield self._work.read(self._searcher, names), digests
 
     def _digest(self, name):
         digest = bytes.fromhex(digest_of(self._work.root / name))
-        first = self._first.setdefault(digest, name)
-        if first != name:
-            self.copies[name] = first
+        self.copies.add(name, digest)
         return digest
-
-
-class _Stopwatch:
-    """Measures one stage after the other, in `seconds`."""
-
-    def __init__(self):
-        self.seconds = dict.fromkeys(("learn", "extract", "index"), 0.0)
-        self._start = time.perf_counter()
-
-    def stop(self, stage):
-        now = time.perf_counter()
-        self.seconds[stage] += now - self._start
-        self._start = now
 
 
 def _root_and_names(photographs):
@@ -232,29 +193,13 @@ def _root_and_names(photographs):
     return Path("/"), [path[1:] for path in dict.fromkeys(paths)]
 
 
-def _sample(names, seed):
-    """Draws the photographs that quantizers are trained on, in their order."""
-    rng = np.random.default_rng(seed)
-    chosen = rng.permutation(len(names))[:_LEARNING_PHOTOGRAPHS]
-    return [names[i] for i in sorted(chosen)]
-
-
 def _read_sample(work, searcher, seed):
     """Returns the features of a sample of what was extracted."""
     names = [name for name in work.names if name not in work.skipped]
-    named_features = work.read(searcher, _sample(names, seed))
+    named_features = work.read(searcher, draw_sample(names, seed))
     sample = [features for _, features in named_features]
-    if any(map(len, sample)):
-        return sample
-    threshold = searcher.options.score_threshold
-    reason = next(
-        iter(work.skipped.values()),
-        f"no feature has an attention score of at least {threshold:g}",
-    )
-    raise ValueError(
-        "An index needs at least one photograph with features. Received: "
-        f"{len(work.names)} photographs, none of use; the first: {reason}"
-    )
+    check_sample(sample, len(work.names), work.skipped, searcher.options)
+    return sample
 
 
 def _with_pca(extractor, options, work):

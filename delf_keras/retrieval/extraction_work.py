@@ -11,6 +11,24 @@ from delf_keras.features.pca import to_descriptors
 logger = logging.getLogger(__name__)
 
 
+def projected(features, searcher):
+    """Turns features without PCA into those of an extractor with one.
+
+    Args:
+        features: `LocalFeatures`.
+        searcher: `Extractor` with a PCA, of the same model.
+
+    Returns:
+        `LocalFeatures`.
+    """
+    descriptors = to_descriptors(features.descriptors, searcher.pca)
+    return replace(
+        features,
+        descriptors=descriptors.numpy(),
+        fingerprint=searcher.fingerprint,
+    )
+
+
 class ExtractionWork:
     """What a build has extracted so far, in files of its work folder.
 
@@ -70,14 +88,9 @@ class ExtractionWork:
         """Turns features without PCA into those of an extractor with one."""
         with self._open(extractor) as source, self._open(searcher) as target:
             for name in sorted({*names_h5(source)} - {*names_h5(target)}):
-                features = read_h5(source, name)
-                descriptors = to_descriptors(features.descriptors, searcher.pca)
-                features = replace(
-                    features,
-                    descriptors=descriptors.numpy(),
-                    fingerprint=searcher.fingerprint,
+                write_h5(
+                    target, name, projected(read_h5(source, name), searcher)
                 )
-                write_h5(target, name, features)
         # They are many times as large as those with PCA.
         self._features_path(extractor).unlink()
 

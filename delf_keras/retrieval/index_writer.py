@@ -125,10 +125,29 @@ class IndexWriter:
             self._manifest.next_number,
             digests,
         )
-        name = self._new_segment(segment.save)
+        self.take(segment.save)
+
+    def take(self, write):
+        """Takes in a segment that was coded elsewhere.
+
+        Args:
+            write: Writes the segment, coded by `learned` and numbered from
+                the manifest's next number on, into an empty folder.
+
+        Raises:
+            ValueError: if it is damaged, or numbered otherwise.
+        """
+        name = self._new_segment(write)
+        numbers = self._load(name).store.numbers
+        first = self._manifest.next_number
+        if not np.array_equal(numbers, np.arange(first, first + len(numbers))):
+            raise ValueError(
+                f"The photographs of the next segment are numbered from {first}"
+                f" on. Received: {numbers[:1]} to {numbers[-1:]}"
+            )
         self._set(
             [*self._manifest.segments, name],
-            next_number=self._manifest.next_number + len(segment),
+            next_number=first + len(numbers),
         )
 
     def remove(self, numbers):
@@ -278,30 +297,3 @@ def change_index(folder):
     current_manifest(folder)
     with locked(folder):
         yield IndexWriter(folder)
-
-
-def fill_index(
-    folder,
-    manifest,
-    shards,
-    seed=0,
-    progress=lambda iterable, total, label: iterable,
-):
-    """Writes the first version of an index.
-
-    Args:
-        folder: `Path` of a folder that `create_index` made.
-        manifest: `Manifest` of it.
-        shards: Iterable of pairs of a list of (name, `LocalFeatures`) and a
-            list of digests, or None; see `IndexWriter.add`. Only one shard is
-            in memory at a time.
-        seed: int. Of the choice of background queries.
-        progress: See `build_index`.
-    """
-    writer = IndexWriter(folder, manifest)
-    for named_features, digests in shards:
-        if named_features:
-            writer.add(named_features, digests)
-    writer.merge_all()
-    writer.choose_background(seed, progress)
-    writer.publish()

@@ -31,7 +31,7 @@ def write_old_index(folder, manifest, target):
     """
     # The writer opens indexes, old ones too.
     from delf_keras.retrieval.index_files import create_index
-    from delf_keras.retrieval.index_writer import fill_index
+    from delf_keras.retrieval.index_filling import fill_index
 
     try:
         named_features = _read_features(folder, manifest)

@@ -1,25 +1,12 @@
 """A client of a served extractor, to be used in place of an `Extractor`."""
 
-from concurrent.futures import ThreadPoolExecutor
-
-import numpy as np
-import tensorflow as tf
-
-from delf_keras.features.decoding import (
-    ImageError,
-    check_image,
-    read_photograph_file,
-)
-from delf_keras.features.feature_source import FeatureSource
-from delf_keras.features.graph import ExtractionOptions
-from delf_keras.features.local_features import LocalFeatures
-from delf_keras.parallel import ordered_map
 from delf_keras.serving import contract
-from delf_keras.serving.errors import TOO_LARGE, ServerError
+from delf_keras.serving.errors import ServerError
+from delf_keras.serving.exported_source import ExportedSource
 from delf_keras.serving.retrying import RetryOptions, with_retries
 
 
-class Client(FeatureSource):
+class Client(ExportedSource):
     """Extracts local features through TensorFlow Serving.
 
     It can stand in for an `Extractor`: what it extracts is the same, but
@@ -34,6 +21,11 @@ class Client(FeatureSource):
         deadline_seconds: float. Of each request.
         concurrency: int. Photographs under way at a time.
         retries: `RetryOptions`, for a server that is unavailable.
+
+    Attributes:
+        address: str.
+        connection: dict of the other arguments, with which another machine
+            can make a client like this one.
 
     Raises:
         ServerError: if the server cannot be reached, or refuses a request.
@@ -64,69 +56,19 @@ class Client(FeatureSource):
                 "Either a version or a label chooses what answers. "
                 f"Received: version={version}, label={label!r}"
             )
-        self.address = address
-        self._concurrency = concurrency
+        self.connection = {
+            "model": model,
+            "version": version,
+            "label": label,
+            "deadline_seconds": deadline_seconds,
+            "concurrency": concurrency,
+            "retries": retries,
+        }
         self._retries = retries or RetryOptions()
         self._transport = _transport(
             address, model, version, label, deadline_seconds, concurrency
         )
-        self.description = self._describe()
-        options = self.description.options
-        self.options = ExtractionOptions(**options)
-
-    @property
-    def fingerprint(self):
-        """The descriptor space."""
-        return self.description.fingerprint
-
-    @property
-    def has_pca(self):
-        """Whether descriptors are projected by a PCA, which the server does."""
-        return self.description.pca
-
-    @property
-    def model_fingerprint(self):
-        """What a PCA would be fitted for, as that of `Extractor`.
-
-        Raises:
-            ValueError: always. Nobody but the server could apply it.
-        """
-        raise ValueError(
-            "A PCA cannot be added to a model that is served: export a preset "
-            "that has one (`delf-keras fit-pca`), or index the descriptors as "
-            "they are (--pca_dimension=0). "
-            f"Received: {self.address} with {self.description.dimension}-d "
-            "descriptors"
-        )
-
-    def extract_each(self, photographs, batch_size=1):
-        """Extracts features of photographs, several at a time, skipping none.
-
-        Args:
-            photographs: Iterable of paths or arrays, see `extract`. Files are
-                sent as they are, arrays as PNG.
-            batch_size: Not used: the server makes batches of the requests
-                under way.
-
-        Yields:
-            Pairs of a photograph and its `LocalFeatures`, or the `ImageError`
-            that says why it has none, in the order received.
-
-        Raises:
-            ServerError: if the server fails.
-            ValueError: if it has come to serve another extractor, whose
-                features are not to be mixed with those before.
-        """
-        with ThreadPoolExecutor(self._concurrency) as pool:
-            results = ordered_map(
-                pool,
-                lambda photograph: (photograph, self._extract(photograph)),
-                photographs,
-                ahead=2 * self._concurrency,
-            )
-            for photograph, result in results:
-                self._warn_if_empty(photograph, result)
-                yield photograph, result
+        super().__init__(address, concurrency)
 
     def predict(self, inputs, signature=contract.EXTRACT):
         """Calls a signature of the served model.
@@ -168,58 +110,6 @@ class Client(FeatureSource):
         except ServerError as error:
             raise error.advised(self.address) from error
 
-    def _describe(self):
-        """Learns what is served from the answer to a single pixel.
-
-        That is too small a photograph, which costs the server nothing.
-        """
-        image = tf.io.encode_png(np.zeros((1, 1, 3), np.uint8))
-        return self._description(
-            self.predict({"image_bytes": _strings(image.numpy())})
-        )
-
-    def _description(self, outputs):
-        if "extractor" not in outputs:
-            raise ValueError(
-                "A model that `delf-keras export` wrote is expected. "
-                f"Received: {self.address} with outputs {sorted(outputs)}"
-            )
-        return contract.ExtractorDescription.from_json(outputs["extractor"][0])
-
-    def _extract(self, photograph):
-        """Returns the `LocalFeatures` of a photograph, or the `ImageError`."""
-        try:
-            contents, name = _contents(photograph)
-        except ImageError as error:
-            return error
-        try:
-            outputs = self.predict({"image_bytes": _strings(contents)})
-        except ServerError as error:
-            if error.code != TOO_LARGE:
-                raise
-            return _refused(contract.TOO_LARGE, f"{name} ({error})")
-        self._check_description(self._description(outputs))
-        status = outputs["status"][0].decode()
-        if status != contract.OK:
-            return _refused(status, name)
-        count = outputs["num_features"][0]
-        return LocalFeatures(
-            **{
-                key: outputs[key][0, :count]
-                for key in ("locations", "descriptors", "scores", "scales")
-            },
-            image_size=outputs["image_size"][0],
-            fingerprint=self.fingerprint,
-        )
-
-    def _check_description(self, received):
-        if received != self.description:
-            raise ValueError(
-                "The server has come to serve another extractor: begin anew, "
-                "or choose a version. "
-                f"Expected {self.description}. Received: {received}"
-            )
-
 
 def _transport(address, model, version, label, deadline_seconds, concurrency):
     try:
@@ -237,20 +127,3 @@ def _transport(address, model, version, label, deadline_seconds, concurrency):
             'A client of a server needs: pip install "delf-keras[serving]". '
             f"Received: {error}"
         ) from error
-
-
-def _contents(photograph):
-    """Returns the bytes of a photograph, and its name."""
-    if not isinstance(photograph, np.ndarray):
-        return read_photograph_file(photograph), photograph
-    check_image(photograph)
-    return tf.io.encode_png(photograph).numpy(), "array"
-
-
-def _strings(contents):
-    # An array of another type would drop zeros at the end of the bytes.
-    return np.array([contents], object)
-
-
-def _refused(status, name):
-    return ImageError(f"{contract.STATUSES[status]}. Received: {name}")

@@ -172,7 +172,7 @@ def extractions(monkeypatch):
         for photograph, result in extract_each(self, photographs, batch_size):
             if len(seen) == seen.limit:
                 raise KeyboardInterrupt
-            seen.append(Path(photograph).name)
+            seen.append(Path(str(photograph)).name)
             yield photograph, result
 
     monkeypatch.setattr(Extractor, "extract_each", extract_and_record)

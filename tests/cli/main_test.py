@@ -59,6 +59,11 @@ FLAGS = {
     | {"server", "tfhub", "batch_size", "format", "pca", "overwrite"},
     "match": EXTRACTION | {"picture", "model", "threshold", "max_ratio"},
     "index": EXTRACTION | FOLDERS | INDEX | {"server", "tfhub", "batch_size"},
+    "beam-index": EXTRACTION
+    | FOLDERS
+    | INDEX
+    | {"server", "tfhub", "saved_model", "batch_size"}
+    | {"tfrecords", "image_key", "name_key", "root", "work_dir"},
     "index-add": {"index", "photos", "replace", "batch_size"}
     | {"server", "tfhub"},
     "index-remove": {"index"},
@@ -237,6 +242,7 @@ def test_unknown_flag(refused, verb):
     [
         ("extract", ("preset", "photos", "output")),
         ("index", ("preset", "photos", "output")),
+        ("beam-index", ("output",)),
         ("fit-pca", ("preset", "photos", "output")),
         ("search", ("index", "query")),
         ("import", ("from", "output")),
@@ -277,6 +283,7 @@ def test_stray_arguments(refused, verb):
         "milvus-fill": ("--index=x", "--uri=x.db"),
         "extract": ("--preset=p", "--photos=p", "--output=o"),
         "index": ("--preset=p", "--photos=p", "--output=o"),
+        "beam-index": ("--preset=p", "--photos=p", "--output=o"),
         "fit-pca": ("--preset=p", "--photos=p", "--output=o"),
         "search": ("--index=i", "--query=q"),
         "import": ("--from=f", "--output=o"),

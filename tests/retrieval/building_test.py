@@ -116,7 +116,7 @@ def test_shards_give_the_same_index(
     """However many photographs are in memory at a time."""
     from delf_keras.retrieval import building
 
-    monkeypatch.setattr(building, "_SHARD", 4)
+    monkeypatch.setattr(building, "SHARD", 4)
     index = build_index(photographs, tiny_extractor, pca=PCA).index
 
     assert_same_index(index, tiny_index)

@@ -8,7 +8,7 @@ import pytest
 
 from delf_keras.features.graph import ExtractionOptions
 from delf_keras.features.local_features import LocalFeatures
-from delf_keras.retrieval import index_writer, manifest
+from delf_keras.retrieval import index_filling, manifest
 from delf_keras.retrieval.database import Database
 from delf_keras.retrieval.descriptor_index import DescriptorIndex
 from delf_keras.retrieval.index_files import create_index
@@ -96,7 +96,7 @@ def write_index():
             ExtractionOptions(),
             learned,
         )
-        index_writer.fill_index(folder, new, [(named_features, None)])
+        index_filling.fill_index(folder, new, [(named_features, None)])
         return Path(folder)
 
     return write

@@ -1,0 +1,104 @@
+"""A build whose photographs and work folder are reached by URL only."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("apache_beam")
+
+from delf_keras.features.decoding import ImageError
+from delf_keras.features.photographs import find_photographs
+from delf_keras.retrieval import PcaOptions, build_index
+from delf_keras.retrieval.distributed import TfRecords, build_index_with_beam
+from delf_keras.retrieval.distributed.stored_photographs import (
+    StoredPhotograph,
+    list_folder,
+    read_photographs,
+)
+from delf_keras.retrieval.distributed.work_folder import WorkFolder
+from delf_keras.retrieval.manifest import read_manifest
+
+PCA = PcaOptions(16)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def bucket():
+    """Beam knows a file system by its class."""
+    path = Path(__file__).with_name("bucket.py")
+    spec = importlib.util.spec_from_file_location("bucket", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def url(path):
+    return f"bucket:/{path}"
+
+
+@pytest.mark.parametrize("records", [False, True])
+def test_same_as_local(
+    folder, tiny_extractor, write_records, tmp_path, records
+):
+    build_index(folder, tiny_extractor, pca=PCA, output=tmp_path / "local")
+    photographs = url(folder)
+    if records:
+        names = find_photographs(folder)
+        write_records(tmp_path / "train-0", folder, names)
+        photographs = TfRecords(url(tmp_path / "train-*"))
+    report = build_index_with_beam(
+        photographs,
+        tiny_extractor,
+        pca=PCA,
+        output=tmp_path / "index",
+        work_folder=url(tmp_path / "work"),
+        root=folder,
+    )
+    expected = read_manifest(tmp_path / "local")
+    assert read_manifest(tmp_path / "index") == expected
+    (reason,) = report.skipped.values()
+    assert "bucket://" in reason
+    written = (path.name for path in (tmp_path / "work").rglob("*"))
+    assert not any("writing" in name for name in written)
+
+
+def test_root_is_the_url(folder, tiny_extractor, tmp_path):
+    build_index_with_beam(
+        url(folder),
+        tiny_extractor,
+        pca=PcaOptions(0),
+        output=tmp_path / "index",
+        work_folder=tmp_path / "work",
+    )
+    assert read_manifest(tmp_path / "index").root == url(folder)
+
+
+def test_hidden_files_and_others_are_left_out(folder, tmp_path):
+    for name in (".hidden/a.jpg", "b/.c.jpg", "notes.txt", "b/d.PNG"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    (photograph,) = list_folder(url(tmp_path))
+    assert photograph == StoredPhotograph("b/d.PNG", url(tmp_path / "b/d.PNG"))
+    with pytest.raises(ValueError, match="which has none"):
+        list_folder(url(tmp_path / "missing"))
+
+
+def test_empty_photograph_is_skipped(tmp_path):
+    (tmp_path / "a.jpg").touch()
+    (tmp_path / "b.jpg").write_bytes(b"b")
+    empty, other = read_photographs(list_folder(url(tmp_path)))
+    assert isinstance(empty, ImageError) and "a.jpg" in str(empty)
+    assert other.contents == b"b" and str(other) == url(tmp_path / "b.jpg")
+
+
+def test_file_that_is_not_finished_is_not_there(tmp_path):
+    work = WorkFolder(url(tmp_path / "work"))
+    assert work.names("stage") == set()
+    with pytest.raises(KeyboardInterrupt), work.new_file("stage/a") as path:
+        path.write_text("half")
+        raise KeyboardInterrupt
+    assert not work.has("stage/a")
+    work.write_json("stage/a", [1])
+    assert work.names("stage") == {"a"}
+    assert work.read_json("stage/a") == [1]
