@@ -147,6 +147,7 @@ def settings_of(options, extraction):
         "search": dataclasses.asdict(options.search),
         "asmk": dataclasses.asdict(options.asmk),
         "whiten": options.pca.whiten,
+        "descriptor_type": options.descriptor_type,
         "augmentation": options.augmentation,
         "seed": options.seed,
     }

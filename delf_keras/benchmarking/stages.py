@@ -30,10 +30,11 @@ class BenchmarkOptions:
 
     Attributes:
         pca: `PcaOptions`, for an extractor without PCA.
-        factory: See `build_index`, as the next four.
+        factory: See `build_index`, as the next five.
         probes: int or None.
         recall: float.
         asmk: `AsmkOptions`.
+        descriptor_type: str.
         augmentation: int.
         search: `SearchOptions`.
         seed: int. Of PCA and codebooks.
@@ -44,6 +45,7 @@ class BenchmarkOptions:
     probes: int | None = None
     recall: float = 0.95
     asmk: AsmkOptions = AsmkOptions()
+    descriptor_type: str = "float16"
     augmentation: int = 0
     search: SearchOptions = SearchOptions()
     seed: int = 0
@@ -118,6 +120,7 @@ class Stages:
                 factory=options.factory,
                 probes=options.probes,
                 asmk=options.asmk,
+                descriptor_type=options.descriptor_type,
                 recall=options.recall,
                 augmentation=options.augmentation,
                 learn_on=learn_on,

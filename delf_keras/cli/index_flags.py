@@ -51,6 +51,14 @@ def define_index_flags(flags):
         1.0,
         flag_values=flags,
     )
+    absl_flags.DEFINE_enum(
+        "descriptor_type",
+        "float16",
+        ["float16", "int8"],
+        "How descriptors are kept to match candidates with: int8 takes half "
+        "as much.",
+        flag_values=flags,
+    )
     switches = {
         "whiten": (False, "Whether that PCA whitens."),
         "binary": (
@@ -74,6 +82,7 @@ def build_options(flags):
         "probes": flags.probes,
         "recall": flags.recall,
         "asmk": AsmkOptions(num_words=flags.words, binary=flags.binary),
+        "descriptor_type": flags.descriptor_type,
         "augmentation": flags.augmentation,
         "seed": flags.seed,
     }

@@ -37,6 +37,7 @@ def build_index(
     factory=None,
     probes=None,
     asmk=None,
+    descriptor_type="float16",
     augmentation=0,
     learn_on=None,
     seed=0,
@@ -57,6 +58,8 @@ def build_index(
         factory: str. See `train_faiss_index`, as `probes` and `recall`.
         probes: int.
         asmk: `AsmkOptions`.
+        descriptor_type: str. "float16", or "int8" for half the size, to match
+            candidates with.
         augmentation: int. See `GlobalDescriptors.augmented`; for photographs
             that are extracted with a global descriptor.
         learn_on: list of paths of photographs that the PCA and all codebooks
@@ -120,6 +123,7 @@ def build_index(
             probes=probes,
             recall=recall,
             asmk=asmk,
+            descriptor_type=descriptor_type,
             seed=seed,
         )
 

@@ -198,7 +198,7 @@ class DescriptorIndex:
         for store, keep in zip(stores, kept, strict=True):
             rows = np.repeat(keep, np.diff(store.offsets))
             keys = keys_of_images(store.numbers, store.offsets)
-            index = index.with_descriptors(store.descriptors[rows], keys[rows])
+            index = index.with_descriptors(store.vectors(rows), keys[rows])
         return index
 
     def _without(self, trained, store, removed):

@@ -10,6 +10,7 @@ from delf_keras.retrieval.array_folder import (
     save_arrays,
     write_rows,
 )
+from delf_keras.retrieval.stored_descriptors import from_stored, to_stored
 
 _OF_IMAGES = ("numbers", "sizes", "digests")
 _OF_FEATURES = ("locations", "scales", "descriptors")
@@ -66,7 +67,9 @@ class ImageStore:
         locations: float32 `[N, 2]`, (y, x) in pixels.
         scales: float32 `[N]`, pixels of the photograph per pixel of the
             pyramid level.
-        descriptors: float16 `[N, D]`, to match candidates with.
+        descriptors: float16 or int8 `[N, D]`, to match candidates with; see
+            `vectors`.
+        step: See `choose_step`.
     """
 
     numbers: np.ndarray
@@ -77,18 +80,22 @@ class ImageStore:
     locations: np.ndarray
     scales: np.ndarray
     descriptors: np.ndarray
+    step: float | None = None
 
     def __len__(self):
         return len(self.numbers)
 
     @classmethod
-    def from_features(cls, named_features, first_number=0, digests=None):
+    def from_features(
+        cls, named_features, first_number=0, digests=None, step=None
+    ):
         """Collects the features of photographs.
 
         Args:
             named_features: list of (name, `LocalFeatures`) pairs.
             first_number: int. The number of the first photograph.
             digests: list of 32 bytes for each photograph, if known.
+            step: See `choose_step`.
 
         Returns:
             `ImageStore`.
@@ -105,8 +112,9 @@ class ImageStore:
             locations=np.concatenate([each.locations for each in features]),
             scales=np.concatenate([each.scales for each in features]),
             descriptors=np.concatenate(
-                [each.descriptors.astype(np.float16) for each in features]
+                [to_stored(each.descriptors, step) for each in features]
             ),
+            step=step,
         )
 
     @property
@@ -120,8 +128,12 @@ class ImageStore:
         return (
             self.locations[rows],
             self.scales[rows],
-            self.descriptors[rows].astype(np.float32),
+            self.vectors(rows),
         )
+
+    def vectors(self, rows=slice(None)):
+        """Returns the float32 descriptors of some rows."""
+        return from_stored(self.descriptors[rows], self.step)
 
     def save(self, folder):
         """Writes the store into a folder."""
@@ -132,15 +144,19 @@ class ImageStore:
         save_arrays(folder, arrays)
 
     @classmethod
-    def load(cls, folder):
+    def load(cls, folder, step=None):
         """Opens the store in a folder; its arrays are mapped, not read.
+
+        Args:
+            folder: `Path`.
+            step: See `choose_step`.
 
         Raises:
             ValueError: if the arrays do not belong together.
         """
         arrays = load_arrays(folder, _ARRAYS)
         names = Names(*(arrays.pop(name) for name in _NAMES))
-        store = cls(names=names, **arrays)
+        store = cls(names=names, step=step, **arrays)
         store._check()
         return store
 
@@ -155,6 +171,8 @@ class ImageStore:
         of_features = {len(getattr(self, name)) for name in _OF_FEATURES}
         of_features.add(self.offsets[-1])
         whole = self.offsets[0] == 0 and (np.diff(self.offsets) >= 0).all()
+        in_steps = self.descriptors.dtype == np.int8
+        whole &= in_steps == (self.step is not None)
         if len(of_images) > 1 or len(of_features) > 1 or not whole:
             raise ValueError("its arrays do not belong together")
 

@@ -205,6 +205,7 @@ def index_info(folder):
         "bytes per descriptor": round(size / database.num_descriptors, 1)
         if database.num_descriptors
         else 0,
+        "descriptors kept as": str(segments[0].store.descriptors.dtype),
         "descriptor space": manifest.fingerprint,
         "root": manifest.root,
         "extractor": manifest.server or str(folder / PRESET_FOLDER),

@@ -7,6 +7,11 @@ from delf_keras.retrieval.asmk import AsmkOptions, choose_words
 from delf_keras.retrieval.descriptor_index import DescriptorIndex
 from delf_keras.retrieval.global_descriptors import GlobalSpace
 from delf_keras.retrieval.learned import Learned
+from delf_keras.retrieval.stored_descriptors import (
+    choose_step,
+    from_stored,
+    to_stored,
+)
 
 # Words by which the centroids of inverted lists may be fewer than ASMK asks
 # for: with a codebook of its own, each descriptor would be assigned twice.
@@ -21,6 +26,7 @@ def learn(
     probes=None,
     recall=0.95,
     asmk=None,
+    descriptor_type="float16",
     seed=0,
 ):
     """Trains the quantizers of an index.
@@ -33,6 +39,8 @@ def learn(
         probes: int or None.
         recall: float.
         asmk: `AsmkOptions`.
+        descriptor_type: str, one of `DESCRIPTOR_TYPES`. How descriptors are
+            kept.
         seed: int. Of the samples that are drawn.
 
     Returns:
@@ -41,9 +49,10 @@ def learn(
     Raises:
         ValueError: if there are too few descriptors.
     """
-    # As an index keeps them.
     sample = np.concatenate([each.descriptors for each in features])
-    sample = sample.astype(np.float16).astype(np.float32)
+    step = choose_step(sample, descriptor_type)
+    # As an index keeps them.
+    sample = from_stored(to_stored(sample, step), step)
     images = np.repeat(np.arange(len(features)), [*map(len, features)])
     count = count or len(sample)
     descriptor_index = DescriptorIndex.train(
@@ -71,6 +80,7 @@ def learn(
         global_space=None
         if vectors[0] is None
         else GlobalSpace.fit(np.stack(vectors)),
+        descriptor_step=step,
     )
 
 

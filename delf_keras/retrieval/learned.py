@@ -13,6 +13,7 @@ from delf_keras.retrieval.descriptor_index import DescriptorIndex
 from delf_keras.retrieval.global_descriptors import GlobalSpace
 
 _CODEBOOK = "codebook"
+_STEP = "descriptor_step"
 _BACKGROUND_FOLDER = "background"
 _GLOBAL_FOLDER = "global"
 
@@ -30,6 +31,7 @@ class Learned:
             without a global descriptor.
         background: `BackgroundQueries`, or None before the first photographs
             are all there.
+        descriptor_step: See `choose_step`.
     """
 
     descriptor_index: DescriptorIndex
@@ -37,6 +39,7 @@ class Learned:
     asmk_options: AsmkOptions
     global_space: GlobalSpace | None = None
     background: BackgroundQueries | None = None
+    descriptor_step: float | None = None
 
     @cached_property
     def words(self):
@@ -49,6 +52,8 @@ class Learned:
         """Writes everything into a new folder."""
         if self.codebook is not None:
             save_arrays(folder, {_CODEBOOK: self.codebook})
+        if self.descriptor_step is not None:
+            save_arrays(folder, {_STEP: np.array(self.descriptor_step)})
         self.descriptor_index.save(folder)
         if self.global_space is not None:
             self.global_space.save(folder / _GLOBAL_FOLDER)
@@ -65,11 +70,12 @@ class Learned:
                 (_BACKGROUND_FOLDER, BackgroundQueries),
             )
         }
-        codebook = folder / f"{_CODEBOOK}.npy"
+        codebook, step = (folder / f"{name}.npy" for name in (_CODEBOOK, _STEP))
         return cls(
             DescriptorIndex.load(folder, factory, mapped=False),
             load_array(codebook) if codebook.is_file() else None,
             asmk_options,
             parts[_GLOBAL_FOLDER],
             parts[_BACKGROUND_FOLDER],
+            float(load_array(step)) if step.is_file() else None,
         )

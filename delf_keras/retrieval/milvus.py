@@ -312,7 +312,7 @@ def copy_descriptors(database, target, progress=None):
         rows = np.flatnonzero(np.repeat(kept, np.diff(store.offsets)))
         keys = keys_of_images(store.numbers, store.offsets)
         for part in np.array_split(rows, len(rows) // _ROWS_TO_COPY + 1):
-            target.add(store.descriptors[part], keys[part])
+            target.add(store.vectors(part), keys[part])
         copied += len(rows)
     target.finish()
     return copied

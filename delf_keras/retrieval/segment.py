@@ -54,9 +54,11 @@ class Segment:
         Returns:
             `Segment`.
         """
-        store = ImageStore.from_features(named_features, first_number, digests)
+        store = ImageStore.from_features(
+            named_features, first_number, digests, learned.descriptor_step
+        )
         # What is searched is what is kept to match candidates with.
-        descriptors = store.descriptors.astype(np.float32)
+        descriptors = store.vectors()
         assigned = learned.words.assign(descriptors)
         index = learned.descriptor_index.with_descriptors(
             descriptors,
@@ -101,7 +103,7 @@ class Segment:
         Raises:
             ValueError: if it is damaged.
         """
-        store = ImageStore.load(folder)
+        store = ImageStore.load(folder, learned.descriptor_step)
         index = DescriptorIndex.load(folder, learned.descriptor_index.factory)
         asmk = AsmkIndex.load(
             folder / _ASMK_FOLDER, learned.words, learned.asmk_options

@@ -33,6 +33,7 @@ INDEX = {
     "whiten",
     "words",
     "binary",
+    "descriptor_type",
     "augmentation",
     "seed",
 }

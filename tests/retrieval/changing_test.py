@@ -31,7 +31,12 @@ def photos(photographs, tmp_path):
 @pytest.fixture
 def index(photos, tiny_index, tmp_path):
     """The folder of an index of the two."""
-    build_index(photos, tiny_index.extractor, output=tmp_path / "index")
+    build_index(
+        photos,
+        tiny_index.extractor,
+        output=tmp_path / "index",
+        descriptor_type="int8",
+    )
     return tmp_path / "index"
 
 

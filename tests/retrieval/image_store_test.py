@@ -124,6 +124,22 @@ def test_arrays_that_do_not_belong_together(store, tmp_path, name):
         ImageStore.load(tmp_path)
 
 
+def test_descriptors_in_steps(named_features, tmp_path):
+    store = ImageStore.from_features(named_features, step=0.01)
+    store.save(tmp_path)
+    loaded = ImageStore.load(tmp_path, 0.01)
+
+    assert_same_store(loaded, store)
+    assert loaded.descriptors.dtype == np.int8
+    np.testing.assert_allclose(
+        loaded.features_of(0)[2],
+        np.clip(named_features[0][1].descriptors, -1.27, 1.27),
+        atol=0.0051,
+    )
+    with pytest.raises(ValueError, match="do not belong together"):
+        ImageStore.load(tmp_path)
+
+
 def test_offsets_must_rise(store, tmp_path):
     store.save(tmp_path)
     np.save(tmp_path / "offsets.npy", np.array([0, 3, 2, 3, 5]))

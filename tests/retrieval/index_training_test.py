@@ -42,7 +42,7 @@ def test_wanted_words(features):
 
 @pytest.mark.parametrize("factory", ["exact", "IVF64,PQ8x4"])
 def test_loaded_is_the_same(features, factory, tmp_path):
-    learned = learn(features, factory=factory)
+    learned = learn(features, factory=factory, descriptor_type="int8")
     (tmp_path / "learned").mkdir()
     learned.save(tmp_path / "learned")
     loaded = Learned.load(
@@ -56,4 +56,5 @@ def test_loaded_is_the_same(features, factory, tmp_path):
         loaded.words.assign(query, 5), learned.words.assign(query, 5)
     )
     assert len(loaded.descriptor_index) == 0
+    assert loaded.descriptor_step == learned.descriptor_step < 0.01
     assert loaded.background is None and loaded.global_space is None

@@ -14,10 +14,18 @@ def named_features(make_photographs):
     return make_photographs(12)
 
 
-@pytest.fixture(scope="module", params=["exact", "IVF8,PQ8x8"])
+@pytest.fixture(
+    scope="module",
+    params=[("exact", "float16"), ("exact", "int8"), ("IVF8,PQ8x8", "int8")],
+)
 def learned(request, named_features):
-    features = [each for _, each in named_features]
-    return learn(features, factory=request.param, probes=8)
+    factory, descriptor_type = request.param
+    return learn(
+        [each for _, each in named_features],
+        factory=factory,
+        probes=8,
+        descriptor_type=descriptor_type,
+    )
 
 
 def assert_same_segment(received, expected):

@@ -66,6 +66,7 @@ def build_index_with_beam(
     factory=None,
     probes=None,
     asmk=None,
+    descriptor_type="float16",
     augmentation=0,
     seed=0,
     recall=0.95,
@@ -99,6 +100,7 @@ def build_index_with_beam(
         factory: str.
         probes: int.
         asmk: `AsmkOptions`.
+        descriptor_type: str.
         augmentation: int.
         seed: int.
         recall: float.
@@ -140,6 +142,7 @@ def build_index_with_beam(
         probes=probes,
         recall=recall,
         asmk=asmk,
+        descriptor_type=descriptor_type,
     )
     watch.stop("learn")
     segments = _code(extraction, work, name, beam_options)
