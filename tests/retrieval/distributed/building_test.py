@@ -91,7 +91,7 @@ def assert_same_report(received, expected):
 
 
 def test_pca_is_fitted(local, folder, tiny_extractor, build):
-    """Bit for bit; also where the PCA's sample is not all photographs."""
+    """Bit for bit."""
     report, manifest = build(folder, tiny_extractor, pca=PCA)
 
     assert manifest == local[1]
@@ -99,18 +99,6 @@ def test_pca_is_fitted(local, folder, tiny_extractor, build):
     assert report.copies == {"sub/copy.jpg": "distractor_01.jpg"}
     assert [*report.skipped] == ["broken.jpg"]
     assert len(report.index) == 7
-
-
-def test_sample_of_pca(folder, tiny_extractor, build, tmp_path, monkeypatch):
-    from delf_keras.features import pca_fitting
-
-    monkeypatch.setattr(pca_fitting, "_PHOTOGRAPHS", 3)
-    output = tmp_path / "local"
-    report = build_index(folder, tiny_extractor, pca=PCA, output=output)
-    received, manifest = build(folder, tiny_extractor, pca=PCA)
-
-    assert manifest == read_manifest(output)
-    assert_same_report(received, report)
 
 
 def test_global_descriptors_without_pca(
@@ -201,26 +189,23 @@ def _assert_same_photographs(received, expected):
 def test_goes_on_from_the_work_folder(
     local, folder, tiny_extractor, build, tmp_path, extracted
 ):
-    _, manifest = build(folder, tiny_extractor, pca=PCA)
+    build(folder, tiny_extractor, pca=PCA)
     assert len(extracted) == 8
     extracted.clear()
-    work = tmp_path / "work"
     # As if the build had been interrupted before they were written.
-    (features,) = work.glob("features-*")
-    (segments,) = work.glob("segments-*")
-    (learned,) = work.glob("learned-*.json")
-    (features / "000001.json").unlink()
-    (segments / "000001.tar").unlink()
-    learned.unlink()
+    for pattern in (
+        "unprojected-*/000001.json",
+        "features-*/000001.json",
+        "learned-*.json",
+        "segments-*/000001.tar",
+    ):
+        (path,) = (tmp_path / "work").glob(pattern)
+        path.unlink()
 
-    report, again = build(folder, tiny_extractor, "again", pca=PCA)
-    assert again == manifest == local[1]
-    assert extracted == []
-    (sample,) = work.glob("unprojected-*/000001.json")
-    sample.unlink()
-    (features / "000001.json").unlink()
-    build(folder, tiny_extractor, "third", pca=PCA)
+    report, manifest = build(folder, tiny_extractor, "again", pca=PCA)
+    assert manifest == local[1]
     assert sorted(extracted) == ["distractor_01.jpg", "landmark_00_view_0.jpg"]
+    assert report.extracted == 2
 
 
 def test_other_descriptor_space_in_the_work_folder(
