@@ -187,7 +187,13 @@ def _assert_same_photographs(received, expected):
 
 
 def test_goes_on_from_the_work_folder(
-    local, folder, tiny_extractor, build, tmp_path, extracted
+    local,
+    folder,
+    tiny_extractor,
+    fitted,
+    build,
+    tmp_path,
+    extracted,
 ):
     build(folder, tiny_extractor, pca=PCA)
     assert len(extracted) == 8
@@ -207,16 +213,12 @@ def test_goes_on_from_the_work_folder(
     assert sorted(extracted) == ["distractor_01.jpg", "landmark_00_view_0.jpg"]
     assert report.extracted == 2
 
-
-def test_other_descriptor_space_in_the_work_folder(
-    local_fitted, folder, tiny_extractor, fitted, build, extracted
-):
-    """Its files are not taken for those of this one."""
-    build(folder, tiny_extractor, pca=PcaOptions(0))
+    # Files of other descriptors are not taken for those of this extractor.
     extracted.clear()
-    report, manifest = build(folder, fitted, "fitted")
-    assert manifest == local_fitted[1]
+    other = Extractor(fitted.model, options=fitted.options)
+    report, manifest = build(folder, other, "other", pca=PcaOptions(0))
     assert len(extracted) == report.extracted == 8
+    assert manifest.fingerprint == other.fingerprint
 
 
 def test_nothing_to_index(fitted, build, tmp_path):
