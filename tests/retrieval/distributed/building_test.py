@@ -11,6 +11,7 @@ from delf_keras.features.extractor import Extractor
 from delf_keras.features.photographs import find_photographs
 from delf_keras.retrieval import AsmkOptions, PcaOptions, build_index
 from delf_keras.retrieval.distributed import TfRecords, build_index_with_beam
+from delf_keras.retrieval.distributed.pipelines import PipelineError
 from delf_keras.retrieval.manifest import read_manifest
 from delf_keras.serving import Client, EmbeddedServer, export
 from delf_keras.serving.embedded.server import ServerOptions
@@ -246,6 +247,13 @@ def test_output_exists(folder, fitted, build, tmp_path):
         build(folder, fitted)
 
 
-def test_pipeline_that_fails(folder, fitted, build):
+def test_pipeline_that_fails(folder, fitted, build, monkeypatch):
+    def fail(self, photographs, batch_size):
+        raise RuntimeError("no memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Extractor, "extract_each", fail)
+        with pytest.raises(PipelineError, match="goes on.*Received: no mem"):
+            build(folder, fitted)
     with pytest.raises(ValueError, match="Unexpected pipeline runner"):
         build(folder, fitted, beam_options=["--runner=Fortran"])
