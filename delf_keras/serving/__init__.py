@@ -1,6 +1,6 @@
 """The extractor behind TF Serving: export, clients, an embedded server."""
 
-__all__ = ["Client", "EmbeddedServer", "export"]
+__all__ = ["Client", "EmbeddedServer", "SavedModelExtractor", "export"]
 
 
 def __getattr__(name):
@@ -10,6 +10,7 @@ def __getattr__(name):
     homes = {
         "Client": "delf_keras.serving.client",
         "EmbeddedServer": "delf_keras.serving.embedded.server",
+        "SavedModelExtractor": "delf_keras.serving.saved_model_extractor",
         "export": "delf_keras.serving.exporting",
     }
     if name not in homes:

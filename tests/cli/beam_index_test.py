@@ -36,21 +36,13 @@ def test_as_index_says_it(beam, command, flags, built, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["index"]
 
 
-def test_work_folder_is_kept(beam, command, flags, extractions, tmp_path):
-    flags = (*flags, f"--work_dir={tmp_path / 'work'}")
-    assert command("beam-index", *flags).code == 0
-    assert len(extractions) == 5
-    finished = command("beam-index", *flags, f"--output={tmp_path / 'other'}")
-    assert finished.code == 0
-    assert len(extractions) == 5
-
-
 def test_interrupted_build_goes_on(
     beam, command, flags, extractions, tmp_path, monkeypatch
 ):
     from delf_keras.retrieval.distributed import listing
 
     monkeypatch.setattr(listing, "SHARD", 2)
+    flags = (*flags, f"--work_dir={tmp_path / 'work'}")
     extractions.limit = 3
     finished = command("beam-index", *flags)
     assert finished.code == 130
@@ -60,6 +52,10 @@ def test_interrupted_build_goes_on(
     extractions.limit = None
     assert command("beam-index", *flags).code == 0
     # The shard of the third photograph was not written.
+    assert len(extractions) == 6
+    # The work folder is kept: nothing is extracted again.
+    finished = command("beam-index", *flags, f"--output={tmp_path / 'other'}")
+    assert finished.code == 0
     assert len(extractions) == 6
 
 

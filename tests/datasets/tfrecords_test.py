@@ -11,6 +11,7 @@ from delf_keras.datasets.tfrecords import (
     RecordKeys,
     find_shards,
     read_tfrecords,
+    scan_named_records,
 )
 
 
@@ -91,6 +92,24 @@ def test_other_keys(write):
 
     assert images.read(0) == b"photograph"
     assert images.labels.tolist() == [1]
+
+
+def test_names_and_places_without_labels(write):
+    names = ["a.jpg", "more/b.jpg"]
+    path = write(
+        [
+            example({"image": name.encode() * 9, "id": name.encode()})
+            for name in names
+        ]
+    )
+    records = scan_named_records(path, RecordKeys("image", name="id"))
+
+    assert [name for name, _, _ in records] == names
+    contents = path.read_bytes()
+    for name, position, length in records:
+        assert contents[position : position + length] == name.encode() * 9
+    with pytest.raises(ValueError, match="image/filename.*at byte 0 of"):
+        scan_named_records(path, RecordKeys("image"))
 
 
 def test_names_of_classes(write):

@@ -21,6 +21,7 @@ from delf_keras.retrieval import (
     verify_index,
 )
 from delf_keras.retrieval.index_writer import change_index, locked
+from delf_keras.retrieval.segment import Segment
 
 CHANGES = Path(__file__).parent / "random_changes.py"
 
@@ -50,6 +51,21 @@ def test_added_photographs_are_found(folder, make_photographs):
     assert names_of(folder)[12:] == [name for name, _ in new]
     for name, features in new:
         assert best_of(folder, features) == name
+    assert verify_index(folder) == {}
+
+
+def test_segment_that_was_coded_elsewhere(folder, make_photographs):
+    new = make_photographs(5, seed=1)
+    with change_index(folder) as writer:
+        writer.take(Segment.build(writer.learned, new, 12).save)
+        writer.publish()
+    assert names_of(folder)[12:] == [name for name, _ in new]
+    for name, features in new:
+        assert best_of(folder, features) == name
+    with change_index(folder) as writer:
+        again = Segment.build(writer.learned, new, 12)
+        with pytest.raises(ValueError, match="numbered from 17 on. Received"):
+            writer.take(again.save)
     assert verify_index(folder) == {}
 
 

@@ -36,18 +36,11 @@ def url(path):
     return f"bucket:/{path}"
 
 
-@pytest.mark.parametrize("records", [False, True])
-def test_same_as_local(
-    folder, tiny_extractor, write_records, tmp_path, records
-):
+def test_same_as_local(folder, tiny_extractor, write_records, tmp_path):
     build_index(folder, tiny_extractor, pca=PCA, output=tmp_path / "local")
-    photographs = url(folder)
-    if records:
-        names = find_photographs(folder)
-        write_records(tmp_path / "train-0", folder, names)
-        photographs = TfRecords(url(tmp_path / "train-*"))
+    write_records(tmp_path / "train-0", folder, find_photographs(folder))
     report = build_index_with_beam(
-        photographs,
+        TfRecords(url(tmp_path / "train-*")),
         tiny_extractor,
         pca=PCA,
         output=tmp_path / "index",
@@ -57,13 +50,13 @@ def test_same_as_local(
     expected = read_manifest(tmp_path / "local")
     assert read_manifest(tmp_path / "index") == expected
     (reason,) = report.skipped.values()
-    assert "bucket://" in reason
+    assert f"broken.jpg in {url(tmp_path / 'train-0')}" in reason
     written = (path.name for path in (tmp_path / "work").rglob("*"))
     assert not any("writing" in name for name in written)
 
 
-def test_root_is_the_url(folder, tiny_extractor, tmp_path):
-    build_index_with_beam(
+def test_folder(folder, tiny_extractor, tmp_path):
+    report = build_index_with_beam(
         url(folder),
         tiny_extractor,
         pca=PcaOptions(0),
@@ -71,6 +64,8 @@ def test_root_is_the_url(folder, tiny_extractor, tmp_path):
         work_folder=tmp_path / "work",
     )
     assert read_manifest(tmp_path / "index").root == url(folder)
+    assert report.copies == {"sub/copy.jpg": "distractor_01.jpg"}
+    assert len(report.index) == 7
 
 
 def test_hidden_files_and_others_are_left_out(folder, tmp_path):

@@ -11,6 +11,7 @@ from delf_keras.features.extractor import Extractor
 from delf_keras.features.photographs import find_photographs
 from delf_keras.retrieval import AsmkOptions, PcaOptions, build_index
 from delf_keras.retrieval.distributed import TfRecords, build_index_with_beam
+from delf_keras.retrieval.distributed.pipelines import PipelineError
 from delf_keras.retrieval.manifest import read_manifest
 from delf_keras.serving import Client, EmbeddedServer, export
 from delf_keras.serving.embedded.server import ServerOptions
@@ -91,7 +92,7 @@ def assert_same_report(received, expected):
 
 
 def test_pca_is_fitted(local, folder, tiny_extractor, build):
-    """Bit for bit; also where the PCA's sample is not all photographs."""
+    """Bit for bit."""
     report, manifest = build(folder, tiny_extractor, pca=PCA)
 
     assert manifest == local[1]
@@ -99,18 +100,6 @@ def test_pca_is_fitted(local, folder, tiny_extractor, build):
     assert report.copies == {"sub/copy.jpg": "distractor_01.jpg"}
     assert [*report.skipped] == ["broken.jpg"]
     assert len(report.index) == 7
-
-
-def test_sample_of_pca(folder, tiny_extractor, build, tmp_path, monkeypatch):
-    from delf_keras.features import pca_fitting
-
-    monkeypatch.setattr(pca_fitting, "_PHOTOGRAPHS", 3)
-    output = tmp_path / "local"
-    report = build_index(folder, tiny_extractor, pca=PCA, output=output)
-    received, manifest = build(folder, tiny_extractor, pca=PCA)
-
-    assert manifest == read_manifest(output)
-    assert_same_report(received, report)
 
 
 def test_global_descriptors_without_pca(
@@ -199,39 +188,38 @@ def _assert_same_photographs(received, expected):
 
 
 def test_goes_on_from_the_work_folder(
-    local, folder, tiny_extractor, build, tmp_path, extracted
+    local,
+    folder,
+    tiny_extractor,
+    fitted,
+    build,
+    tmp_path,
+    extracted,
 ):
-    _, manifest = build(folder, tiny_extractor, pca=PCA)
+    build(folder, tiny_extractor, pca=PCA)
     assert len(extracted) == 8
     extracted.clear()
-    work = tmp_path / "work"
     # As if the build had been interrupted before they were written.
-    (features,) = work.glob("features-*")
-    (segments,) = work.glob("segments-*")
-    (learned,) = work.glob("learned-*.json")
-    (features / "000001.json").unlink()
-    (segments / "000001.tar").unlink()
-    learned.unlink()
+    for pattern in (
+        "unprojected-*/000001.json",
+        "features-*/000001.json",
+        "learned-*.json",
+        "segments-*/000001.tar",
+    ):
+        (path,) = (tmp_path / "work").glob(pattern)
+        path.unlink()
 
-    report, again = build(folder, tiny_extractor, "again", pca=PCA)
-    assert again == manifest == local[1]
-    assert extracted == []
-    (sample,) = work.glob("unprojected-*/000001.json")
-    sample.unlink()
-    (features / "000001.json").unlink()
-    build(folder, tiny_extractor, "third", pca=PCA)
+    report, manifest = build(folder, tiny_extractor, "again", pca=PCA)
+    assert manifest == local[1]
     assert sorted(extracted) == ["distractor_01.jpg", "landmark_00_view_0.jpg"]
+    assert report.extracted == 2
 
-
-def test_other_descriptor_space_in_the_work_folder(
-    local_fitted, folder, tiny_extractor, fitted, build, extracted
-):
-    """Its files are not taken for those of this one."""
-    build(folder, tiny_extractor, pca=PcaOptions(0))
+    # Files of other descriptors are not taken for those of this extractor.
     extracted.clear()
-    report, manifest = build(folder, fitted, "fitted")
-    assert manifest == local_fitted[1]
+    other = Extractor(fitted.model, options=fitted.options)
+    report, manifest = build(folder, other, "other", pca=PcaOptions(0))
     assert len(extracted) == report.extracted == 8
+    assert manifest.fingerprint == other.fingerprint
 
 
 def test_nothing_to_index(fitted, build, tmp_path):
@@ -259,6 +247,13 @@ def test_output_exists(folder, fitted, build, tmp_path):
         build(folder, fitted)
 
 
-def test_pipeline_that_fails(folder, fitted, build):
+def test_pipeline_that_fails(folder, fitted, build, monkeypatch):
+    def fail(self, photographs, batch_size):
+        raise RuntimeError("no memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Extractor, "extract_each", fail)
+        with pytest.raises(PipelineError, match="goes on.*Received: no mem"):
+            build(folder, fitted)
     with pytest.raises(ValueError, match="Unexpected pipeline runner"):
         build(folder, fitted, beam_options=["--runner=Fortran"])

@@ -7,14 +7,19 @@ import pytest
 
 @pytest.fixture(scope="module", autouse=True)
 def small_shards():
-    """Shards and segments that do not end at the same photographs."""
+    """Shards and segments that do not end at the same photographs.
+
+    A PCA is fitted on 4 photographs: some shards have none of them.
+    """
     pytest.importorskip("apache_beam")
+    from delf_keras.features import pca_fitting
     from delf_keras.retrieval import building
     from delf_keras.retrieval.distributed import listing
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(building, "SHARD", 3)
         patch.setattr(listing, "SHARD", 2)
+        patch.setattr(pca_fitting, "_PHOTOGRAPHS", 4)
         yield
 
 
