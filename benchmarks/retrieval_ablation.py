@@ -77,13 +77,14 @@ METHODS = {
     },
     "default, global descriptor fused": {"global_weight": 1.0},
 }
-# Features, dimension, whitening.
+# Features, dimension, whitening, and how descriptors are kept.
 SETTINGS = {
-    "500 features": (500, 40, False),
-    "64 dimensions": (1000, 64, False),
-    "40 dimensions, whitened": (1000, 40, True),
-    "128 dimensions, whitened": (1000, 128, True),
-    "128 dimensions": (1000, 128, False),
+    "500 features": (500, 40, False, "float16"),
+    "64 dimensions": (1000, 64, False, "float16"),
+    "40 dimensions, whitened": (1000, 40, True, "float16"),
+    "128 dimensions, whitened": (1000, 128, True, "float16"),
+    "128 dimensions": (1000, 128, False, "float16"),
+    "kept as int8": (1000, 40, False, "int8"),
 }
 
 
@@ -142,18 +143,18 @@ def has_signs(name):
 
 def measure_settings(benchmark, extractor, database, queries, seed):
     """Yields the name of each setting and its E, M, H and seconds."""
-    for name, (count, dimension, whiten) in SETTINGS.items():
+    for name, (count, dimension, whiten, kind) in SETTINGS.items():
         kept = KeptFeatures(extractor, database, count)
         pca = PcaOptions(dimension, whiten, seed)
-        index = build(benchmark, kept, pca, seed)
+        index = build(benchmark, kept, pca, seed, descriptor_type=kind)
         projected = [index.extractor.project(each) for each in queries]
         yield name, measure(benchmark, index, projected, {})
 
 
-def build(benchmark, kept, pca, seed, asmk=None):
+def build(benchmark, kept, pca, seed, asmk=None, **options):
     """Returns the `ImageIndex` of the database."""
     return build_index(
-        benchmark.image_paths, kept, pca=pca, seed=seed, asmk=asmk
+        benchmark.image_paths, kept, pca=pca, seed=seed, asmk=asmk, **options
     ).index
 
 
