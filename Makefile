@@ -18,8 +18,10 @@ demo: $(VENV)/demo.stamp
 	$(BIN)/delf-keras demo --photos="$(PHOTOS)" --query="$(QUERY)" \
 	  --weights="$(WEIGHTS)" --output=demo
 
+# In the order of the files: the longest is a single test, and would come last.
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile \
+	  --no-loadscope-reorder
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
