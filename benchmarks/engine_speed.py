@@ -8,8 +8,8 @@ scaled_descriptors.py), are searched for those of real queries, of 1000
 descriptors each: by faiss, in the index that this size has by default, and by
 Milvus, for each of --index_types. For each: seconds to train and add (Milvus:
 to add, index and load), seconds of a query image for its 300 nearest, recall
-of the 60 nearest against exact search, bytes on disk of a descriptor, and what
-memory has grown by. --uri=http://host:port measures a server in place of the
+of the 60 nearest against exact search, bytes on disk of a descriptor, and
+the peak of memory. --uri=http://host:port measures a server in place of the
 embedded Milvus Lite; its memory and disk are not seen then.
 """
 
@@ -27,7 +27,11 @@ from delf_keras.benchmarking.recording import record
 from delf_keras.retrieval.descriptor_index import DescriptorIndex
 from delf_keras.retrieval.milvus import MilvusIndex
 from delf_keras.retrieval.milvus_collections import CollectionOptions
-from delf_keras.retrieval.neighbors import keys_of_images, pack_keys
+from delf_keras.retrieval.neighbors import (
+    Neighbors,
+    keys_of_images,
+    pack_keys,
+)
 from delf_keras.search_options import SearchOptions
 
 RESULTS = Path(__file__).parent / "results"
@@ -89,7 +93,9 @@ def faiss_engine(_, work, descriptors, keys, *asked):
     start = time.perf_counter()
     vectors = descriptors.astype(np.float32)
     trained = DescriptorIndex.train(
-        vectors[:SAMPLE], keys[:SAMPLE] >> 20, count=len(keys)
+        vectors[:SAMPLE],
+        Neighbors.from_keys(None, keys[:SAMPLE]).images,
+        count=len(keys),
     )
     trained.with_descriptors(vectors, keys).save(folder)
     built = time.perf_counter() - start

@@ -31,7 +31,7 @@ class Database:
         self._learned = learned
         self._augmentation = augmentation
         self._engine = engine
-        # Of each segment, which of its images are there,.
+        # Of each segment, which of its images are there.
         self._kept = [
             np.flatnonzero(~np.isin(each.store.numbers, list(removed)))
             for each in segments

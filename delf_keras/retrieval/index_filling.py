@@ -25,33 +25,19 @@ def fill_index(
     for named_features, digests in shards:
         if named_features:
             writer.add(named_features, digests)
-    _finish(writer, seed, progress)
+    finish_index(writer, seed, progress)
 
 
-def fill_index_with_segments(
-    folder,
-    manifest,
-    segments,
-    seed=0,
-    progress=lambda iterable, total, label: iterable,
+def finish_index(
+    writer, seed=0, progress=lambda iterable, total, label: iterable
 ):
-    """Writes the first version of an index of segments that are coded.
+    """Makes what was added to a new index its first version.
 
     Args:
-        folder: `Path` of a folder that `create_index` made.
-        manifest: `Manifest` of it.
-        segments: Iterable of functions that write one; see
-            `IndexWriter.take`.
-        seed: int. Of the choice of background queries.
+        writer: `IndexWriter`.
+        seed: See `fill_index`.
         progress: See `build_index`.
     """
-    writer = IndexWriter(folder, manifest)
-    for write in segments:
-        writer.take(write)
-    _finish(writer, seed, progress)
-
-
-def _finish(writer, seed, progress):
     writer.merge_all()
     writer.choose_background(seed, progress)
     writer.publish()

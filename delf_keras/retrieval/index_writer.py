@@ -138,16 +138,16 @@ class IndexWriter:
             ValueError: if it is damaged, or numbered otherwise.
         """
         name = self._new_segment(write)
-        numbers = self._load(name).store.numbers
+        self._set([*self._manifest.segments, name])
+        numbers = self._opened[name].store.numbers
         first = self._manifest.next_number
         if not np.array_equal(numbers, np.arange(first, first + len(numbers))):
             raise ValueError(
                 f"The photographs of the next segment are numbered from {first}"
                 f" on. Received: {numbers[:1]} to {numbers[-1:]}"
             )
-        self._set(
-            [*self._manifest.segments, name],
-            next_number=first + len(numbers),
+        self._manifest = replace(
+            self._manifest, next_number=first + len(numbers)
         )
 
     def remove(self, numbers):
@@ -247,7 +247,7 @@ class IndexWriter:
     def _load(self, name):
         return Segment.load(self._folder / SEGMENTS_FOLDER / name, self.learned)
 
-    def _set(self, names, **changes):
+    def _set(self, names):
         """Takes segments for those of the next version."""
         kept = {
             path: described
@@ -261,7 +261,6 @@ class IndexWriter:
             self._manifest,
             segments=names,
             files=kept | describe_files(self._folder, parts),
-            **changes,
         )
         opened = self._opened | {name: self._load(name) for name in new}
         self._opened = {name: opened[name] for name in names}

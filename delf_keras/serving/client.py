@@ -71,15 +71,7 @@ class Client(ExportedSource):
         super().__init__(address, concurrency)
 
     def predict(self, inputs, signature=contract.EXTRACT):
-        """Calls a signature of the served model.
-
-        Args:
-            inputs: dict of name to array. Strings are arrays of bytes
-                objects.
-            signature: str.
-
-        Returns:
-            dict of name to array.
+        """Calls a signature of the model; see `ExportedSource.predict`.
 
         Raises:
             ServerError: if the server cannot be reached, or refuses.

@@ -32,7 +32,8 @@ from delf_keras.retrieval.distributed.work_folder import (
 )
 from delf_keras.retrieval.image_index import ImageIndex
 from delf_keras.retrieval.index_files import create_index
-from delf_keras.retrieval.index_filling import fill_index_with_segments
+from delf_keras.retrieval.index_filling import finish_index
+from delf_keras.retrieval.index_writer import IndexWriter
 from delf_keras.retrieval.learning_sample import (
     check_sample,
     draw_sample,
@@ -156,7 +157,10 @@ def build_index_with_beam(
             learned,
             augmentation,
         )
-        fill_index_with_segments(folder, manifest, segments, seed, progress)
+        writer = IndexWriter(folder, manifest)
+        for write in segments:
+            writer.take(write)
+        finish_index(writer, seed, progress)
     index = replace(ImageIndex.load(output), extractor_source=searcher)
     watch.stop("index")
     return BuildReport(

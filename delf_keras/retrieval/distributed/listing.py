@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 
-from delf_keras.datasets.tfrecords import RecordKeys, scan_named_records
+from delf_keras.datasets.tfrecords import scan_named_records
 from delf_keras.retrieval.distributed.pipelines import run_pipeline, shard_file
 from delf_keras.retrieval.distributed.stored_photographs import (
     StoredPhotograph,
@@ -49,7 +49,7 @@ def list_records(pattern, work, keys, beam_options):
     Args:
         pattern: str. Files of a file system that Beam knows.
         work: `WorkFolder`.
-        keys: `RecordKeys`, or None for the default.
+        keys: `RecordKeys`.
         beam_options: list of str.
 
     Returns:
@@ -59,7 +59,6 @@ def list_records(pattern, work, keys, beam_options):
         FileNotFoundError: if no file matches.
         ValueError: if they hold no photograph, or two of one name.
     """
-    keys = keys or RecordKeys()
     (result,) = FileSystems.match([pattern])
     paths = sorted(file.path for file in result.metadata_list)
     if not paths:
