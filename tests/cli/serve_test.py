@@ -89,6 +89,7 @@ def test_serves_until_it_is_told_to_end(model):
         )
         assert answers(serves.grpc) and answers(serves.rest)
         _disconnect_abruptly(serves)
+        assert _answer_to_nonsense(serves).startswith(b"HTTP/1.1 400 ")
         assert answers(serves.grpc) and answers(serves.rest)
         out, err = serves.stop()
 
@@ -112,6 +113,13 @@ def _disconnect_abruptly(serves):
                     socket.SOL_SOCKET, socket.SO_LINGER, reset_at_close
                 )
                 client.sendall(sent)
+
+
+def _answer_to_nonsense(serves):
+    host, port = serves.rest.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as client:
+        client.sendall(b"nonsense\r\n\r\n")
+        return client.recv(1000)
 
 
 @pytest.fixture

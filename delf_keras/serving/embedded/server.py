@@ -199,6 +199,9 @@ class _UvicornServer(uvicorn.Server):
             uvicorn.Config(
                 rest_app(predictor, options.max_message_bytes),
                 log_config=None,
+                # Whoever sends broken requests would fill the log with as many
+                # warnings.
+                log_level="error",
                 access_log=False,
                 lifespan="off",
                 timeout_graceful_shutdown=options.grace_seconds,
