@@ -189,11 +189,11 @@ class AsmkIndex:
         if among is None:
             of_query = np.repeat(np.arange(len(words)), lengths)
             return of_query, np.arange(len(of_query)) + shifts[of_query]
-        # A list is short, and stays in the cache; all of them would not.
         images = np.asarray(self.images)
         slices = map(slice, starts.tolist(), (starts + lengths).tolist())
-        parts = [among.take(images[rows]) for rows in slices]
-        chosen = np.flatnonzero(np.concatenate([among[:0], *parts]))
+        images = np.concatenate([images[:0], *map(images.__getitem__, slices)])
+        # With no check of its bounds, a lookup takes half as long.
+        chosen = np.flatnonzero(among.take(images, mode="clip"))
         counts = np.diff(np.searchsorted(chosen, ends), prepend=0)
         of_query = np.repeat(np.arange(len(words)), counts)
         return of_query, chosen + shifts[of_query]

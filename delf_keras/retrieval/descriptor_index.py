@@ -129,6 +129,9 @@ class DescriptorIndex:
     def searcher(self):
         """The faiss index that is searched."""
         index = self._index
+        if isinstance(index, faiss.IndexIVF):
+            # The default has no threads where lists are given.
+            index.parallel_mode = 3
         if type(index) is not faiss.IndexIVFPQ or index.pq.nbits != 4:
             return index
         fast = faiss.IndexIVFPQFastScan(index)

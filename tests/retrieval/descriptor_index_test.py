@@ -1,5 +1,7 @@
 """Nearest descriptors, exact and by product quantization, in parts."""
 
+import time
+
 import faiss
 import numpy as np
 import pytest
@@ -156,6 +158,25 @@ def test_assigned_descriptors_give_the_same_index():
             getattr(one.search(queries, 9), name),
             getattr(other.search(queries, 9), name),
         )
+
+
+def test_all_cores_search_where_lists_are_given():
+    index = build(clustered(20_000, 0), "IVF8,PQ8x8", probes=8)
+    queries = clustered(500, 1)
+    lists = index.words.nearest(queries, 8)
+    threads = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(2)
+    try:
+        own, whole = time.thread_time(), time.process_time()
+        found = index.search(queries, 9, lists)
+        own, whole = time.thread_time() - own, time.process_time() - whole
+    finally:
+        faiss.omp_set_num_threads(threads)
+
+    assert own < 0.8 * whole
+    expected = index.search(queries, 9)
+    np.testing.assert_array_equal(found.images, expected.images)
+    np.testing.assert_array_equal(found.distances, expected.distances)
 
 
 @pytest.mark.parametrize("factory", ["Flat", "OPQ4_16,IVF8,PQ4x4"])
