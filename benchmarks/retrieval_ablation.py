@@ -8,7 +8,8 @@ are learned on the database, and every method ranks it for every query:
 
 Prints the mean and the standard deviation over seeds of mAP E, M and H in
 percent, and the seconds of a query. --settings measures other features in
-place of the methods: their number, dimension, whitening.
+place of the methods: their number, dimension, whitening; --scales=0.5,1 makes
+them of other levels of the pyramid.
 """
 
 import time
@@ -35,6 +36,9 @@ flags.DEFINE_string("preset", "delf_resnet50_imagenet", "Preset.")
 flags.DEFINE_string("weights", None, "ImageNet weights for the preset.")
 flags.DEFINE_string("work_dir", None, "Where features are kept.")
 flags.DEFINE_integer("image_size", 640, "Pixels of the longer side.")
+flags.DEFINE_list(
+    "scales", None, "Scales of the pyramid; the preset's if none."
+)
 flags.DEFINE_list("seeds", ["0"], "Seeds of PCA and codebooks.")
 flags.DEFINE_multi_string(
     "method", None, "Method to measure, by its name; all if not given."
@@ -90,6 +94,9 @@ SETTINGS = {
 
 def main(_):
     benchmark = open_benchmark(FLAGS.data)
+    options = {}
+    if FLAGS.scales:
+        options["scales"] = tuple(map(float, FLAGS.scales))
     extractor = Extractor.from_preset(
         FLAGS.preset,
         weights=FLAGS.weights,
@@ -97,8 +104,10 @@ def main(_):
         max_image_size=FLAGS.image_size,
         min_image_size=FLAGS.image_size,
         global_power=3.0,
+        **options,
     )
     database, queries = raw_features(benchmark, extractor, FLAGS.work_dir)
+    scales = " ".join(f"{each:g}" for each in extractor.options.scales)
     measured = {}
     for seed in map(int, FLAGS.seeds):
         rows = (
@@ -115,7 +124,11 @@ def main(_):
     record(
         "retrieval_ablation",
         {name: summary(figures) for name, figures in measured.items()}
-        | {"seeds": len(FLAGS.seeds), "image_size": FLAGS.image_size},
+        | {
+            "seeds": len(FLAGS.seeds),
+            "image_size": FLAGS.image_size,
+            "scales": scales,
+        },
         RESULTS,
         FLAGS.json,
     )

@@ -42,41 +42,43 @@ def estimate_upright(
     """
     if not len(weights):
         return Verification(None, np.zeros(0, bool))
-    ratios = (scales_b / scales_a).astype(np.float32)
+    points = np.float32(points_a.T), np.float32(points_b.T)
+    ratios = np.float32(scales_b / scales_a)
     tried = np.argsort(-weights, kind="stable")[:_MOST_HYPOTHESES]
     octaves = np.log2(ratios)
     agree = np.abs(octaves - octaves[tried, None]) <= np.log2(_SCALE_TOLERANCE)
-    agree &= _squared_errors(points_a, points_b, ratios, tried) <= threshold**2
-    best = np.argmax(agree @ weights.astype(np.float32))
+    agree &= _squared_errors(*points, ratios, tried) <= threshold**2
+    best = np.argmax(agree @ np.float32(weights))
     inliers = agree[best]
-    return Verification(
-        _fit(points_a[inliers], points_b[inliers], ratios[tried[best]]),
-        inliers,
-    )
+    of_inliers = (each[:, inliers] for each in points)
+    return Verification(_fit(*of_inliers, ratios[tried[best]]), inliers)
 
 
 def _squared_errors(points_a, points_b, ratios, tried):
-    """Returns float32 `[T, M]`: how far each hypothesis moves each point."""
-    squared = 0
-    ones = np.ones(len(ratios), np.float32)
-    for a, b in zip(points_a.T, points_b.T, strict=True):
-        a, b = a.astype(np.float32), b.astype(np.float32)
-        # A ratio and a shift for each hypothesis, times all points at once.
-        hypotheses = np.stack([ratios, b - ratios * a, -ones], axis=1)[tried]
-        errors = hypotheses @ np.stack([a, ones, b])
-        squared = squared + errors * errors
-    return squared
+    """Returns float32 `[T, M]`: how far each hypothesis moves each point.
+
+    Points are `[2, M]`, for each coordinate its own row.
+    """
+    # A ratio and a shift for each hypothesis, times all points at once.
+    hypotheses = np.full((2, 3, len(tried)), -1, np.float32)
+    hypotheses[:, 0] = ratios[tried]
+    hypotheses[:, 1] = (points_b - ratios * points_a)[:, tried]
+    targets = np.ones((2, 3, len(ratios)), np.float32)
+    targets[:, 0], targets[:, 2] = points_a, points_b
+    errors = hypotheses.transpose(0, 2, 1) @ targets
+    errors *= errors
+    return np.add(*errors, out=errors[0])
 
 
 def _fit(points_a, points_b, ratio):
     """Fits a scale and a shift; `ratio` where the points have no extent."""
     points_a, points_b = np.float64(points_a), np.float64(points_b)
-    mean_a, mean_b = points_a.mean(axis=0), points_b.mean(axis=0)
-    centered = points_a - mean_a
-    extent = np.sum(centered**2)
-    fitted = np.sum(centered * (points_b - mean_b)) / max(extent, 1e-12)
+    count = points_a.shape[1]
+    mean_a, mean_b = points_a.sum(axis=1) / count, points_b.sum(axis=1) / count
+    centered = points_a - mean_a[:, None]
+    extent = np.vdot(centered, centered)
+    fitted = np.vdot(centered, points_b) / max(extent, 1e-12)
     if fitted > 0:
         ratio = fitted
-    transform = np.diag([ratio, ratio, 1.0])
-    transform[:2, 2] = mean_b - ratio * mean_a
-    return transform
+    y, x = mean_b - ratio * mean_a
+    return np.array([[ratio, 0.0, y], [0.0, ratio, x], [0.0, 0.0, 1.0]])
