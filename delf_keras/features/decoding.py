@@ -13,6 +13,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from delf_keras.features.image_headers import has, number
+from delf_keras.features.tracing import graph_function
 
 # A photograph with a shorter side than this has nothing to retrieve.
 MIN_SIDE = 10
@@ -114,7 +115,7 @@ def _decode_indexed_bmp(contents):
 
 
 # Traced here, since threads that meet in a first call would each trace it.
-_decode = tf.function(
+_decode = graph_function(
     decode_image, input_signature=[tf.TensorSpec([], tf.string)]
 ).get_concrete_function()
 

@@ -14,6 +14,7 @@ from delf_keras.features.receptive_field import (
     receptive_field,
 )
 from delf_keras.features.selection import select
+from delf_keras.features.tracing import graph_function
 from delf_keras.models.folding import fold_batch_norm
 
 PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
@@ -126,7 +127,7 @@ def extraction_function(network, pca, options):
         options: `ExtractionOptions`.
     """
 
-    @tf.function(
+    @graph_function(
         input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)]
     )
     def extract(images):
@@ -165,14 +166,14 @@ def frozen_network(model, precision):
     """
     folded = fold_batch_norm(model, PRECISIONS[precision])
     signature = [tf.TensorSpec([None, None, None, 3], tf.float32)]
-    concrete = tf.function(
+    concrete = graph_function(
         lambda images: folded(images, training=False), signature
     ).get_concrete_function()
     frozen = convert_to_constants.convert_variables_to_constants_v2(concrete)
 
     # Inlined, every level of the pyramid would be a copy of the network for
     # TensorFlow to optimize before the first photograph.
-    @tf.function(
+    @graph_function(
         input_signature=signature, experimental_attributes={"_noinline": True}
     )
     def network(images):

@@ -11,6 +11,7 @@ from delf_keras.features.graph import (
     level_cells,
 )
 from delf_keras.features.selection import select
+from delf_keras.features.tracing import graph_function
 from delf_keras.serving import contract
 from delf_keras.serving.admission import admit_file, admit_size
 
@@ -136,13 +137,13 @@ def _extract_files(extract, limits, max_image_size):
         outputs = extract(image[None], status)
         return {name: rows[0] for name, rows in outputs.items()}
 
-    @tf.function(
+    @graph_function(
         input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")]
     )
     def extract_files(image_bytes):
         # One after the other, since each pyramid takes much memory.
         one = tf.TensorSpec([], tf.string)
-        outputs = tf.function(extract_one).get_concrete_function(one)
+        outputs = graph_function(extract_one).get_concrete_function(one)
         specs = {
             name: tf.TensorSpec(spec.shape, spec.dtype)
             for name, spec in outputs.structured_outputs.items()
@@ -158,7 +159,7 @@ def _extract_files(extract, limits, max_image_size):
 
 
 def _extract_pixels(extract, limits, max_image_size):
-    @tf.function(
+    @graph_function(
         input_signature=[
             tf.TensorSpec([None, None, None, 3], tf.uint8, "images")
         ]
@@ -177,7 +178,7 @@ def _delf_compat(network, iou_threshold):
     the scripts that call it do both. It shrinks no image; they do.
     """
 
-    @tf.function(
+    @graph_function(
         input_signature=[
             tf.TensorSpec([None, None, 3], tf.uint8, "input_image"),
             tf.TensorSpec([None], tf.float32, "input_scales"),
@@ -216,7 +217,7 @@ def _delf_compat(network, iou_threshold):
 
 def _of_every_scale(level, scales):
     """Joins the cells of the levels of a pyramid."""
-    level = tf.function(level).get_concrete_function(
+    level = graph_function(level).get_concrete_function(
         tf.TensorSpec([], tf.float32)
     )
     specs = level.structured_outputs

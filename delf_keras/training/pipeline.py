@@ -189,6 +189,9 @@ def validation_batches(images, options):
 
 
 def _batches(numbers, view, batch_size, drop_remainder):
+    # Nothing in there branches on a tensor in Python, and translating it all
+    # the same would take seconds.
+    view = tf.autograph.experimental.do_not_convert(view)
     return (
         numbers.map(view, tf.data.AUTOTUNE, deterministic=True)
         .batch(batch_size, drop_remainder)
