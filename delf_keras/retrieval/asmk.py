@@ -1,5 +1,6 @@
 """ASMK: selective match kernels over aggregated residuals, inverted."""
 
+import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +23,8 @@ _FEWEST_DESCRIPTORS_PER_WORD = 4
 _ARRAYS = ("offsets", "images", "residuals", "num_words")
 # Words that are merged at once.
 _BLOCK = 1024
+# Rows whose images are looked up at once.
+_CACHED_ROWS = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -189,14 +192,33 @@ class AsmkIndex:
         if among is None:
             of_query = np.repeat(np.arange(len(words)), lengths)
             return of_query, np.arange(len(of_query)) + shifts[of_query]
-        images = np.asarray(self.images)
-        slices = map(slice, starts.tolist(), (starts + lengths).tolist())
-        images = np.concatenate([images[:0], *map(images.__getitem__, slices)])
-        # With no check of its bounds, a lookup takes half as long.
-        chosen = np.flatnonzero(among.take(images, mode="clip"))
+        chosen = self._rows_among(among, starts, ends)
         counts = np.diff(np.searchsorted(chosen, ends), prepend=0)
         of_query = np.repeat(np.arange(len(words)), counts)
         return of_query, chosen + shifts[of_query]
+
+    def _rows_among(self, among, starts, ends):
+        """Numbers those rows, of all lists in turn, that some images have.
+
+        Args:
+            among: bool `[num_images]`.
+            starts: int64 `[W]`, of the lists.
+            ends: int64 `[W]`, the rows of each list and of all before.
+        """
+        images = np.asarray(self.images)
+        lengths = np.diff(ends, prepend=0)
+        slices = [*map(slice, starts.tolist(), (starts + lengths).tolist())]
+        # As many lists at a time as stay in the cache.
+        cuts = np.flatnonzero(np.diff(ends // _CACHED_ROWS, prepend=-1))
+        chosen = [np.zeros(0, np.int64)]
+        for first, last in itertools.pairwise([*cuts, len(slices)]):
+            block = np.concatenate(
+                [images[rows] for rows in slices[first:last]]
+            )
+            # With no check of its bounds, a lookup takes half as long.
+            found = np.flatnonzero(among.take(block, mode="clip"))
+            chosen.append(found + ends[first] - lengths[first])
+        return np.concatenate(chosen)
 
     def _rows_of(self, first, last, positions):
         """Returns words, new images and residuals of a range of words."""

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from delf_keras.retrieval import asmk
 from delf_keras.retrieval.aggregation import Words, aggregate, train_codebook
 from delf_keras.retrieval.asmk import (
     AsmkIndex,
@@ -120,7 +121,11 @@ def test_saved_index_scores_the_same(images, words, binary, tmp_path):
 
 
 @pytest.mark.parametrize("binary", [False, True])
-def test_scores_among_some_images(images, words, binary):
+@pytest.mark.parametrize("cached_rows", [3, 1 << 17])
+def test_scores_among_some_images(
+    images, words, binary, cached_rows, monkeypatch
+):
+    monkeypatch.setattr(asmk, "_CACHED_ROWS", cached_rows)
     index = make_index(images, words, binary=binary)
     scores = score(index, images[3])
     among = np.array([True, False, True, True])
