@@ -55,6 +55,7 @@ flags.DEFINE_string("factory", None, "faiss factory string; by size if none.")
 flags.DEFINE_float("recall", 0.95, "Recall that probes are calibrated for.")
 flags.DEFINE_integer("queries", 20, "Query photographs.")
 flags.DEFINE_bool("keep", False, "Whether to keep the indexes.")
+flags.DEFINE_bool("reuse", False, "Whether to search indexes that were kept.")
 flags.DEFINE_string("json", None, "File to write the rows to.")
 
 # Photographs of a shard, and those that quantizers are trained on.
@@ -72,11 +73,15 @@ def main(_):
     rows = []
     for size in map(int, FLAGS.sizes):
         folder = work / f"scale-{size}"
-        shutil.rmtree(folder, ignore_errors=True)
         row = {"size": size}
-        for step in (build, search):
-            row |= in_process(step, folder, size, database, queries, row)
-        row["peak_rss_gb"] = max(row["build_rss_gb"], row["search_rss_gb"])
+        arguments = folder, size, database, queries
+        if not (FLAGS.reuse and folder.exists()):
+            shutil.rmtree(folder, ignore_errors=True)
+            row |= in_process(build, *arguments)
+        row |= in_process(search, *arguments)
+        row["peak_rss_gb"] = max(
+            row[name] for name in row if name.endswith("_rss_gb")
+        )
         print(json.dumps(row, indent=1), flush=True)
         rows.append(row)
         record("index_scale", row, RESULTS)
@@ -141,7 +146,7 @@ def peak_rss():
             return round(int(line.split()[1]) / 2**20, 2)
 
 
-def build(options, folder, size, features, _, __):
+def build(options, folder, size, features, _):
     """Writes an index of so many descriptors."""
     scaled = ScaledDatabase(features)
     photographs = round(size / scaled.features_per_photograph)
@@ -185,7 +190,7 @@ def build(options, folder, size, features, _, __):
     }
 
 
-def search(options, folder, size, features, queries, _):
+def search(options, folder, size, features, queries):
     """Searches the index for real queries."""
     info = index_info(folder)
     index = ImageIndex.load(folder)
