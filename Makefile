@@ -21,8 +21,8 @@ demo: $(VENV)/demo.stamp
 # In the order of the files: the longest is a single test, and would come last.
 # A worker for each core: waiting threads of OpenMP would only be in the way.
 test: $(VENV)/dev.stamp
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --dist=loadfile \
-	  --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto \
+	  --dist=loadfile --no-loadscope-reorder
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

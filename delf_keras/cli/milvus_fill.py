@@ -13,7 +13,7 @@ then.
 
 from absl import flags as absl_flags
 
-from delf_keras.cli.milvus_flags import milvus_token
+from delf_keras.cli.milvus_flags import COLLECTION, milvus_token
 from delf_keras.cli.progress import show_progress
 
 
@@ -27,7 +27,7 @@ def define_flags(flags):
         absl_flags.DEFINE_string(name, None, text, flag_values=flags)
     absl_flags.mark_flags_as_required([*texts], flag_values=flags)
     absl_flags.DEFINE_string(
-        "collection", "delf", "Its collection.", flag_values=flags
+        "collection", COLLECTION, "Its collection.", flag_values=flags
     )
     absl_flags.DEFINE_enum(
         "index_type",

@@ -2,6 +2,8 @@
 
 import os
 
+COLLECTION = "delf"
+
 
 def milvus_token():
     """Returns what a Milvus server asks for, of the environment.

@@ -17,7 +17,7 @@ from absl import flags as absl_flags
 
 from delf_keras.atomic import atomic_path
 from delf_keras.cli.extraction_flags import define_other_sources
-from delf_keras.cli.milvus_flags import milvus_token
+from delf_keras.cli.milvus_flags import COLLECTION, milvus_token
 from delf_keras.cli.search_flags import define_search_flags, search_options
 
 
@@ -38,7 +38,10 @@ def define_flags(flags):
         "top", 10, "Photographs to return at most.", 1, flag_values=flags
     )
     absl_flags.DEFINE_string(
-        "milvus_collection", "delf", "Collection of Milvus.", flag_values=flags
+        "milvus_collection",
+        COLLECTION,
+        "Collection of Milvus.",
+        flag_values=flags,
     )
     define_search_flags(flags)
 

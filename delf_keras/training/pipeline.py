@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from delf_keras.datasets.augmentation import Augmentation, augment, centre_view
 from delf_keras.features.decoding import decode_image
+from delf_keras.features.tracing import untranslated
 from delf_keras.training.photographs import load_photograph
 
 # Batches that wait for the model. At 720 pixels one may take 0.4 GB.
@@ -189,11 +190,8 @@ def validation_batches(images, options):
 
 
 def _batches(numbers, view, batch_size, drop_remainder):
-    # Nothing in there branches on a tensor in Python, and translating it all
-    # the same would take seconds.
-    view = tf.autograph.experimental.do_not_convert(view)
     return (
-        numbers.map(view, tf.data.AUTOTUNE, deterministic=True)
+        numbers.map(untranslated(view), tf.data.AUTOTUNE, deterministic=True)
         .batch(batch_size, drop_remainder)
         .prefetch(_PREFETCHED)
     )
