@@ -30,7 +30,6 @@ from delf_keras.retrieval.milvus_collections import CollectionOptions
 from delf_keras.retrieval.neighbors import (
     Neighbors,
     keys_of_images,
-    pack_keys,
 )
 from delf_keras.search_options import SearchOptions
 
@@ -138,8 +137,7 @@ def measure(index, queries, some, exact):
         start = time.perf_counter()
         index.search(query, SearchOptions().neighbors)
         seconds.append(time.perf_counter() - start)
-    found = index.search(some, NEAREST)
-    found = pack_keys(found.images, found.keypoints)
+    found = index.search(some, NEAREST).keys
     return {
         "query_seconds": float(np.median(seconds)),
         "recall_60_exact": shared(found, exact),

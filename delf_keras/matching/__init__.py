@@ -6,6 +6,7 @@ from delf_keras.matching.geometry import (
     verify,
 )
 from delf_keras.matching.nearest_neighbors import (
+    DescriptorMatcher,
     Matches,
     match,
     match_descriptors,
@@ -13,6 +14,7 @@ from delf_keras.matching.nearest_neighbors import (
 from delf_keras.matching.spatial import estimate_upright
 
 __all__ = [
+    "DescriptorMatcher",
     "Matches",
     "Verification",
     "estimate_transform",

@@ -1,6 +1,5 @@
 """ASMK: selective match kernels over aggregated residuals, inverted."""
 
-import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +12,7 @@ from delf_keras.retrieval.array_folder import (
     save_arrays,
 )
 from delf_keras.retrieval.factory import FAST_SCAN_LIMIT
+from delf_keras.retrieval.image_words import ImageWords, merge_image_words
 
 _WORDS = 65_536
 # With fewer descriptors to a word, most images have none of another's words.
@@ -23,8 +23,6 @@ _FEWEST_DESCRIPTORS_PER_WORD = 4
 _ARRAYS = ("offsets", "images", "residuals", "num_words")
 # Words that are merged at once.
 _BLOCK = 1024
-# Rows whose images are looked up at once.
-_CACHED_ROWS = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -97,6 +95,7 @@ class AsmkIndex:
         images: int32 `[M]`, the image of each row.
         residuals: `[M, ...]`, see `Aggregates`; float16 if not binary.
         num_words: int64 `[num_images]`. Words that each image has.
+        image_words: `ImageWords`, the same rows image by image.
         options: `AsmkOptions`.
 
     Reference:
@@ -109,6 +108,7 @@ class AsmkIndex:
     images: np.ndarray
     residuals: np.ndarray
     num_words: np.ndarray
+    image_words: ImageWords
     options: AsmkOptions
 
     @classmethod
@@ -130,13 +130,17 @@ class AsmkIndex:
             descriptors, images, words.centroids, assigned, options.binary
         )
         order = np.argsort(aggregates.words, kind="stable")
-        counts = np.bincount(aggregates.words, minlength=len(words))
+        lengths = np.bincount(aggregates.words, minlength=len(words))
+        offsets = np.cumsum([0, *lengths])
+        images = aggregates.images[order].astype(np.int32)
+        num_words = np.bincount(aggregates.images, minlength=num_images)
         return cls(
             words=words,
-            offsets=np.cumsum([0, *counts]),
-            images=aggregates.images[order].astype(np.int32),
+            offsets=offsets,
+            images=images,
             residuals=_compact(aggregates.residuals[order]),
-            num_words=np.bincount(aggregates.images, minlength=num_images),
+            num_words=num_words,
+            image_words=ImageWords.of_inverted_file(offsets, images, num_words),
             options=options,
         )
 
@@ -174,61 +178,42 @@ class AsmkIndex:
             float64 `[num_images]`. Normalised so that an image has a
             similarity of 1 with itself, but for multiple assignment.
         """
-        of_query, rows = self._pairs(query.words, among)
+        if among is None:
+            of_query, rows, images = self._pairs(query.words)
+        else:
+            of_query, rows, images = self.image_words.shared(
+                np.flatnonzero(among), query.words, len(self.words)
+            )
         scores = np.bincount(
-            self.images[rows],
+            images,
             self._weights(query.residuals, of_query, rows),
             minlength=len(self.num_words),
         )
         norms = np.sqrt(np.maximum(len(query), 1) * self.num_words)
         return scores / np.maximum(norms, 1.0)
 
-    def _pairs(self, words, among):
-        """Lists (position in words, row) for the rows of all words."""
+    def _pairs(self, words):
+        """Lists (position in words, row, image) for the rows of all words."""
         starts = self.offsets[words]
         lengths = self.offsets[words + 1] - starts
-        ends = np.cumsum(lengths)
-        shifts = starts + lengths - ends
-        if among is None:
-            of_query = np.repeat(np.arange(len(words)), lengths)
-            return of_query, np.arange(len(of_query)) + shifts[of_query]
-        chosen = self._rows_among(among, starts, ends)
-        counts = np.diff(np.searchsorted(chosen, ends), prepend=0)
-        of_query = np.repeat(np.arange(len(words)), counts)
-        return of_query, chosen + shifts[of_query]
-
-    def _rows_among(self, among, starts, ends):
-        """Numbers those rows, of all lists in turn, that some images have.
-
-        Args:
-            among: bool `[num_images]`.
-            starts: int64 `[W]`, of the lists.
-            ends: int64 `[W]`, the rows of each list and of all before.
-        """
-        images = np.asarray(self.images)
-        lengths = np.diff(ends, prepend=0)
-        slices = [*map(slice, starts.tolist(), (starts + lengths).tolist())]
-        # As many lists at a time as stay in the cache.
-        cuts = np.flatnonzero(np.diff(ends // _CACHED_ROWS, prepend=-1))
-        chosen = [np.zeros(0, np.int64)]
-        for first, last in itertools.pairwise([*cuts, len(slices)]):
-            block = np.concatenate(
-                [images[rows] for rows in slices[first:last]]
-            )
-            # With no check of its bounds, a lookup takes half as long.
-            found = np.flatnonzero(among.take(block, mode="clip"))
-            chosen.append(found + ends[first] - lengths[first])
-        return np.concatenate(chosen)
+        shifts = starts + lengths - np.cumsum(lengths)
+        of_query = np.repeat(np.arange(len(words)), lengths)
+        rows = np.arange(len(of_query)) + shifts[of_query]
+        return of_query, rows, self.images[rows]
 
     def _rows_of(self, first, last, positions):
-        """Returns words, new images and residuals of a range of words."""
+        """Returns words, new images and residuals of a range of words.
+
+        And the rows of images that have no new position.
+        """
         last = min(last, len(self.words))
-        counts = np.diff(self.offsets[first : last + 1])
-        words = np.repeat(np.arange(first, last), counts)
+        lengths = np.diff(self.offsets[first : last + 1])
+        words = np.repeat(np.arange(first, last), lengths)
         rows = slice(self.offsets[first], self.offsets[last])
         images = positions[self.images[rows]]
         kept = images >= 0
-        return words[kept], images[kept], self.residuals[rows][kept]
+        removed = np.flatnonzero(~kept) + rows.start
+        return words[kept], images[kept], self.residuals[rows][kept], removed
 
     def _weights(self, residuals, of_query, rows):
         """Weighs pairs of words by their similarity."""
@@ -255,6 +240,7 @@ class AsmkIndex:
     def save(self, folder):
         """Writes the index, but for its words, into a folder."""
         save_arrays(folder, {name: getattr(self, name) for name in _ARRAYS})
+        self.image_words.save(folder)
 
     @classmethod
     def load(cls, folder, words, options):
@@ -268,16 +254,20 @@ class AsmkIndex:
         Raises:
             ValueError: if the arrays do not belong together.
         """
-        index = cls(words, **load_arrays(folder, _ARRAYS), options=options)
-        index._check()
-        return index
+        arrays = load_arrays(folder, _ARRAYS)
+        _check(arrays, len(words))
+        image_words = ImageWords.load(
+            folder, arrays["offsets"], arrays["images"], arrays["num_words"]
+        )
+        return cls(words, **arrays, image_words=image_words, options=options)
 
-    def _check(self):
-        rows = {len(self.images), len(self.residuals), self.offsets[-1]}
-        whole = self.offsets[0] == 0 and (np.diff(self.offsets) >= 0).all()
-        of_words = len(self.offsets) - 1 == len(self.words)
-        if len(rows) > 1 or not whole or not of_words:
-            raise ValueError("its visual words do not belong together")
+
+def _check(arrays, num_words):
+    offsets = arrays["offsets"]
+    rows = {len(arrays["images"]), len(arrays["residuals"]), offsets[-1]}
+    whole = offsets[0] == 0 and (np.diff(offsets) >= 0).all()
+    if len(rows) > 1 or not whole or len(offsets) - 1 != num_words:
+        raise ValueError("its visual words do not belong together")
 
 
 def merge_asmk(parts, kept, folder):
@@ -295,35 +285,45 @@ def merge_asmk(parts, kept, folder):
         np.where(keep, first + np.cumsum(keep) - 1, -1).astype(np.int32)
         for keep, first in zip(kept, before[:-1], strict=True)
     ]
-    counts = []
+    lengths, removed = [], []
     first = parts[0]
     with (
         RowFile(folder / "images.npy", first.images) as images,
         RowFile(folder / "residuals.npy", first.residuals) as residuals,
     ):
         for word in range(0, len(first.words), _BLOCK):
-            block = [
-                part._rows_of(word, word + _BLOCK, position)
-                for part, position in zip(parts, positions, strict=True)
-            ]
-            words, of_images, values = map(
-                np.concatenate, zip(*block, strict=True)
+            of_parts, *block, of_removed = zip(
+                *(
+                    part._rows_of(word, word + _BLOCK, position)
+                    for part, position in zip(parts, positions, strict=True)
+                ),
+                strict=True,
             )
-            order = np.argsort(words, kind="stable")
-            images.write(of_images[order])
-            residuals.write(values[order])
-            counts.append(np.bincount(words - word, minlength=_BLOCK))
+            order = np.argsort(np.concatenate(of_parts), kind="stable")
+            for file, values in zip((images, residuals), block, strict=True):
+                file.write(np.concatenate(values)[order])
+            lengths.append(
+                [np.bincount(w - word, minlength=_BLOCK) for w in of_parts]
+            )
+            removed.append(of_removed)
     for part in parts:
         release(part.images)
         release(part.residuals)
-    counts = np.concatenate(counts)[: len(first.words)]
+    lengths = np.concatenate(lengths, axis=1)[:, : len(first.words)]
+    merge_image_words(
+        [part.image_words for part in parts],
+        kept,
+        lengths,
+        [*map(np.concatenate, zip(*removed, strict=True))],
+        folder,
+    )
     of_image = [
         part.num_words[keep] for part, keep in zip(parts, kept, strict=True)
     ]
     save_arrays(
         folder,
         {
-            "offsets": np.cumsum([0, *counts]),
+            "offsets": np.cumsum([0, *lengths.sum(axis=0)]),
             "num_words": np.concatenate(of_image),
         },
     )

@@ -151,7 +151,7 @@ class Database:
         # An engine may know photographs that were added since.
         nobody = len(self._position_of_number) - 1
         images = self._position_of_number[np.minimum(found.images, nobody)]
-        return Neighbors(found.distances, images, found.keypoints)
+        return Neighbors(found.distances, images, found.keys)
 
     def word_similarities(self, descriptors, among=None, lists=None):
         """Compares a query's visual words with those of the images.

@@ -15,19 +15,23 @@ class Neighbors:
     Attributes:
         distances: float32 `[N, K]`, squared, rising along each row.
         images: int64 `[N, K]`, the image of each, -1 where there is none.
-        keypoints: int64 `[N, K]`, which of the image's features it is.
+        keys: int64 `[N, K]`, what the index knows it by; see `pack_keys`.
     """
 
     distances: np.ndarray
     images: np.ndarray
-    keypoints: np.ndarray
+    keys: np.ndarray
 
     @classmethod
     def from_keys(cls, distances, keys):
-        """Tells images and keypoints from keys; see `pack_keys`."""
+        """Tells images from keys; see `pack_keys`."""
         # A shift keeps the sign: the key -1 is of the image -1.
-        keypoints = keys & ((1 << _KEYPOINT_BITS) - 1)
-        return cls(distances, keys >> _KEYPOINT_BITS, keypoints)
+        return cls(distances, keys >> _KEYPOINT_BITS, keys)
+
+    @property
+    def keypoints(self):
+        """Which of the image's features each is, int64 `[N, K]`."""
+        return self.keys & ((1 << _KEYPOINT_BITS) - 1)
 
 
 def pack_keys(images, keypoints):
@@ -71,15 +75,15 @@ def nearest_of_parts(parts, neighbors):
     """
     if len(parts) == 1:
         return parts[0]
-    distances, images, keypoints = (
+    distances, images, keys = (
         np.concatenate([getattr(part, name) for part in parts], axis=1)
-        for name in ("distances", "images", "keypoints")
+        for name in ("distances", "images", "keys")
     )
     distances = np.where(images < 0, np.inf, distances)
     order = np.argsort(distances, axis=1, kind="stable")[:, :neighbors]
     return Neighbors(
         *(
             np.take_along_axis(array, order, axis=1)
-            for array in (distances, images, keypoints)
+            for array in (distances, images, keys)
         )
     )

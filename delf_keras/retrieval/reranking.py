@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from delf_keras.matching import (
+    DescriptorMatcher,
     estimate_transform,
     estimate_upright,
-    match_descriptors,
 )
 from delf_keras.retrieval.search_threads import map_candidates
 from delf_keras.retrieval.voting import vote_weights
@@ -67,25 +67,25 @@ def verify_candidates(query, first, database, options):
     else:
         putatives = itertools.repeat(None)
 
+    matcher = DescriptorMatcher(query.descriptors)
+
     def verify(image, pairs):
         features = database.features_of(image)
         if pairs is None:
-            pairs = _match(query, features[2], options.max_distance)
+            pairs = _match(matcher, features[2], options.max_distance)
         return _verify(query, first.reach, features, pairs, options)
 
     verified = map_candidates(verify, candidates, putatives)
     return dict(zip(candidates.tolist(), verified, strict=True))
 
 
-def _match(query, descriptors, max_distance):
+def _match(matcher, descriptors, max_distance):
     """Returns query rows, image rows and distances of mutual neighbours.
 
     The neighbours that voted are too few to agree on a transform where many
     images show the same place.
     """
-    matches = match_descriptors(
-        query.descriptors, descriptors, max_distance=max_distance
-    )
+    matches = matcher.match(descriptors, max_distance=max_distance)
     return *matches.indices.T, matches.distances
 
 

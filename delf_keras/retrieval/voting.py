@@ -2,7 +2,7 @@
 
 import numpy as np
 
-_INFINITY_BITS = np.float32(np.inf).view(np.int32).astype(np.int64)
+_CACHED_ELEMENTS = 1 << 14
 
 
 def vote_weights(distances, reach):
@@ -71,7 +71,7 @@ def vote(distances, image_ids, num_images, weighting="margin"):
 
 
 def sum_of_nearest(weights, images, num_images):
-    """Sums weights by image, of each row the largest for every image.
+    """Sums weights by image, of each row the first for every image.
 
     Args:
         weights: float32 `[N, K]`, not negative. Those that are 0 count for
@@ -83,19 +83,29 @@ def sum_of_nearest(weights, images, num_images):
     Returns:
         float64 `[num_images]`.
     """
-    # Image and weight in one integer: numpy sorts integers several times as
-    # fast as it finds unique ones and where they were. The bits of a number
-    # that is not negative rise with it; the largest weight comes first.
-    keys = np.where(weights > 0, images, num_images) << 32
-    keys |= _INFINITY_BITS - weights.view(np.int32)
-    keys.sort(axis=1)
-    images = keys >> 32
-    first = np.ones(images.shape, bool)
-    np.not_equal(images[:, 1:], images[:, :-1], out=first[:, 1:])
-    bits = (_INFINITY_BITS - (keys & 0xFFFFFFFF)).astype(np.int32)
-    sums = np.bincount(
-        images.ravel(),
-        weights=(bits.view(np.float32) * first).ravel(),
-        minlength=num_images + 1,
-    )
-    return sums[:num_images]
+    columns = weights.shape[1]
+    # Image and column in one integer, of 32 bits if it fits: numpy sorts
+    # integers several times as fast as it finds unique ones and where they
+    # were.
+    bits = (columns - 1).bit_length()
+    fits = (num_images + 1) << bits <= 1 << 32
+    kind = np.uint32 if fits else np.int64
+    sums = np.zeros(num_images + 1)
+    # As many rows at a time as stay in the cache.
+    step = max(1, _CACHED_ELEMENTS // columns)
+    for start in range(0, len(weights), step):
+        rows = slice(start, start + step)
+        block = weights[rows]
+        keys = np.where(block > 0, images[rows], num_images).astype(kind)
+        keys <<= kind(bits)
+        keys |= np.arange(columns, dtype=kind)
+        keys.sort(axis=1)
+        of_keys = (keys >> kind(bits)).astype(np.intp)
+        first = np.ones(keys.shape, bool)
+        np.not_equal(of_keys[:, 1:], of_keys[:, :-1], out=first[:, 1:])
+        keys &= kind((1 << bits) - 1)
+        keys += columns * np.arange(len(keys), dtype=kind)[:, None]
+        summands = block.take(keys) * first.astype(np.float64)
+        # Of the same types, sums are added twenty times as fast.
+        np.add.at(sums, of_keys.ravel(), summands.ravel())
+    return sums[:-1]

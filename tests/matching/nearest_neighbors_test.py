@@ -6,7 +6,12 @@ import pytest
 from skimage.feature import match_descriptors as skimage_match
 
 from delf_keras.features.local_features import LocalFeatures
-from delf_keras.matching import match, match_descriptors, nearest_neighbors
+from delf_keras.matching import (
+    DescriptorMatcher,
+    match,
+    match_descriptors,
+    nearest_neighbors,
+)
 
 
 def random_descriptors(count, dimension=40, seed=0):
@@ -230,3 +235,25 @@ def test_descriptors_must_be_a_matrix():
 def test_ratio_outside_its_range_is_refused(max_ratio):
     with pytest.raises(ValueError, match="max_ratio must be in"):
         match_descriptors(np.ones((2, 2)), np.ones((2, 2)), max_ratio=max_ratio)
+
+
+def test_one_matcher_for_many_photographs():
+    descriptors_a = random_descriptors(30)
+    matcher = DescriptorMatcher(descriptors_a)
+    for count in (1, 40, 7):
+        descriptors_b = random_descriptors(count, seed=count)
+        matches = matcher.match(descriptors_b, max_ratio=0.9)
+        expected = match_descriptors(
+            descriptors_a, descriptors_b, max_ratio=0.9
+        )
+
+        np.testing.assert_array_equal(matches.indices, expected.indices)
+        np.testing.assert_array_equal(matches.distances, expected.distances)
+
+
+def test_descriptors_whose_squares_overflow_are_finite():
+    a = np.array([[1e30, 0], [0, 1]], np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):
+        matches = match_descriptors(a[1:], a)
+
+    assert matches.indices.tolist() == [[0, 1]]

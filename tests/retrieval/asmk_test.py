@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from delf_keras.retrieval import asmk
+from delf_keras.retrieval import image_words
 from delf_keras.retrieval.aggregation import Words, aggregate, train_codebook
 from delf_keras.retrieval.asmk import (
     AsmkIndex,
@@ -121,11 +121,11 @@ def test_saved_index_scores_the_same(images, words, binary, tmp_path):
 
 
 @pytest.mark.parametrize("binary", [False, True])
-@pytest.mark.parametrize("cached_rows", [3, 1 << 17])
+@pytest.mark.parametrize("cached_words", [3, 1 << 16])
 def test_scores_among_some_images(
-    images, words, binary, cached_rows, monkeypatch
+    images, words, binary, cached_words, monkeypatch
 ):
-    monkeypatch.setattr(asmk, "_CACHED_ROWS", cached_rows)
+    monkeypatch.setattr(image_words, "_CACHED_WORDS", cached_words)
     index = make_index(images, words, binary=binary)
     scores = score(index, images[3])
     among = np.array([True, False, True, True])
@@ -154,12 +154,34 @@ def test_merged_is_built_at_once(images, words, binary, tmp_path):
         np.testing.assert_array_equal(
             getattr(merged, name), getattr(at_once, name)
         )
+    for name in ("counts", "words", "rows"):
+        np.testing.assert_array_equal(
+            getattr(merged.image_words, name),
+            getattr(at_once.image_words, name),
+        )
 
 
-def test_arrays_that_do_not_belong_together(images, words, tmp_path):
+def test_index_of_an_earlier_version_has_no_image_words(
+    images, words, tmp_path
+):
     index = make_index(images, words)
     index.save(tmp_path / "asmk")
-    np.save(tmp_path / "asmk/images.npy", index.images[:-1])
+    for path in tmp_path.glob("asmk/image_*.npy"):
+        path.unlink()
+    loaded = AsmkIndex.load(tmp_path / "asmk", words, index.options)
+    among = np.array([True, False, True, True])
+
+    np.testing.assert_array_equal(
+        score(loaded, images[0], among), score(index, images[0], among)
+    )
+
+
+@pytest.mark.parametrize("name", ["images", "image_words", "image_rows"])
+def test_arrays_that_do_not_belong_together(images, words, name, tmp_path):
+    index = make_index(images, words)
+    index.save(tmp_path / "asmk")
+    path = tmp_path / f"asmk/{name}.npy"
+    np.save(path, np.load(path)[:-1])
     with pytest.raises(ValueError, match="do not belong together"):
         AsmkIndex.load(tmp_path / "asmk", words, index.options)
 

@@ -34,8 +34,8 @@ def test_keys_of_images():
 
 def test_nearest_of_parts():
     parts = [
-        Neighbors(np.array([[0.1, 0.4]]), np.array([[1, 2]]), np.zeros((1, 2))),
-        Neighbors(np.array([[0.2, 9.0]]), np.array([[7, -1]]), np.ones((1, 2))),
+        Neighbors.from_keys(np.array([[0.1, 0.4]]), pack_keys([[1, 2]], 0)),
+        Neighbors.from_keys(np.array([[0.2, 9.0]]), pack_keys([[7, -1]], 1)),
     ]
     merged = nearest_of_parts(parts, 3)
 

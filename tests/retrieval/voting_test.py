@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from delf_keras.retrieval.voting import vote
+from delf_keras.retrieval.voting import sum_of_nearest, vote
 
 
 def vote_one_by_one(distances, image_ids, num_images):
@@ -103,3 +103,13 @@ def test_where_no_margin_tells_anything_votes_are_counted(images, expected):
     distances = np.where(images < 0, 3.4e38, 0.3).astype(np.float32)
 
     assert vote(distances, images, 3).tolist() == expected
+
+
+def test_sums_of_many_columns_and_images():
+    """Image and column together take more than 32 bits."""
+    weights = np.linspace(1, 0.1, 1025, dtype=np.float32)[None]
+    images = np.resize([4_999_999, 0, 4_999_999, 7], (1, 1025))
+    sums = sum_of_nearest(weights, images, 5_000_000)
+
+    assert sums.nonzero()[0].tolist() == [0, 7, 4_999_999]
+    assert sums[[4_999_999, 0, 7]].tolist() == weights[0, [0, 1, 3]].tolist()
