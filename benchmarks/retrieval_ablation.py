@@ -41,7 +41,9 @@ flags.DEFINE_list(
 )
 flags.DEFINE_list("seeds", ["0"], "Seeds of PCA and codebooks.")
 flags.DEFINE_multi_string(
-    "method", None, "Method to measure, by its name; all if not given."
+    "method",
+    None,
+    "Method to measure, or setting, by its name; all if not given.",
 )
 flags.DEFINE_bool("settings", False, "Measure settings of the features.")
 flags.DEFINE_string("json", None, "File to write the figures to.")
@@ -156,7 +158,8 @@ def has_signs(name):
 
 def measure_settings(benchmark, extractor, database, queries, seed):
     """Yields the name of each setting and its E, M, H and seconds."""
-    for name, (count, dimension, whiten, kind) in SETTINGS.items():
+    for name in FLAGS.method or SETTINGS:
+        count, dimension, whiten, kind = SETTINGS[name]
         kept = KeptFeatures(extractor, database, count)
         pca = PcaOptions(dimension, whiten, seed)
         index = build(benchmark, kept, pca, seed, descriptor_type=kind)
