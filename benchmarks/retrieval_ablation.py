@@ -85,12 +85,12 @@ METHODS = {
 }
 # Features, dimension, whitening, and how descriptors are kept.
 SETTINGS = {
-    "500 features": (500, 40, False, "float16"),
-    "64 dimensions": (1000, 64, False, "float16"),
-    "40 dimensions, whitened": (1000, 40, True, "float16"),
-    "128 dimensions, whitened": (1000, 128, True, "float16"),
-    "128 dimensions": (1000, 128, False, "float16"),
-    "kept as int8": (1000, 40, False, "int8"),
+    "500 features": (500, 40, False, "int8"),
+    "64 dimensions": (1000, 64, False, "int8"),
+    "40 dimensions, whitened": (1000, 40, True, "int8"),
+    "128 dimensions, whitened": (1000, 128, True, "int8"),
+    "128 dimensions": (1000, 128, False, "int8"),
+    "kept as float16": (1000, 40, False, "float16"),
 }
 
 

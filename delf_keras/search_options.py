@@ -58,7 +58,7 @@ class SearchOptions:
         "alpha",
     )
     candidates: int = _option(
-        100, "Best photographs that are verified; 0 for none."
+        150, "Best photographs that are verified; 0 for none."
     )
     putatives: str = _option(
         "descriptors",

@@ -45,7 +45,7 @@ class BenchmarkOptions:
     probes: int | None = None
     recall: float = 0.95
     asmk: AsmkOptions = AsmkOptions()
-    descriptor_type: str = "float16"
+    descriptor_type: str = "int8"
     augmentation: int = 0
     search: SearchOptions = SearchOptions()
     seed: int = 0

@@ -53,10 +53,10 @@ def define_index_flags(flags):
     )
     absl_flags.DEFINE_enum(
         "descriptor_type",
-        "float16",
-        ["float16", "int8"],
-        "How descriptors are kept to match candidates with: int8 takes half "
-        "as much.",
+        "int8",
+        ["int8", "float16"],
+        "How descriptors are kept to match candidates with: float16 takes "
+        "twice as much.",
         flag_values=flags,
     )
     switches = {

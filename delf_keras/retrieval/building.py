@@ -37,7 +37,7 @@ def build_index(
     factory=None,
     probes=None,
     asmk=None,
-    descriptor_type="float16",
+    descriptor_type="int8",
     augmentation=0,
     learn_on=None,
     seed=0,
@@ -58,7 +58,7 @@ def build_index(
         factory: str. See `train_faiss_index`, as `probes` and `recall`.
         probes: int.
         asmk: `AsmkOptions`.
-        descriptor_type: str. "float16", or "int8" for half the size, to match
+        descriptor_type: str. "int8", or "float16" of twice the size, to match
             candidates with.
         augmentation: int. See `GlobalDescriptors.augmented`; for photographs
             that are extracted with a global descriptor.

@@ -26,7 +26,7 @@ def learn(
     probes=None,
     recall=0.95,
     asmk=None,
-    descriptor_type="float16",
+    descriptor_type="int8",
     seed=0,
 ):
     """Trains the quantizers of an index.

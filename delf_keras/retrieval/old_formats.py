@@ -39,6 +39,8 @@ def write_old_index(folder, manifest, target):
         learned = learn(
             [features for _, features in named_features],
             factory=manifest["factory"],
+            # Nothing of what it has is lost.
+            descriptor_type="float16",
         )
         new = create_index(
             target,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-DESCRIPTOR_TYPES = ("float16", "int8")
+DESCRIPTOR_TYPES = ("int8", "float16")
 _MOST_STEPS = 127
 
 

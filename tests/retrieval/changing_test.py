@@ -35,7 +35,6 @@ def index(photos, tiny_index, tmp_path):
         photos,
         tiny_index.extractor,
         output=tmp_path / "index",
-        descriptor_type="int8",
     )
     return tmp_path / "index"
 

@@ -67,7 +67,7 @@ def build_index_with_beam(
     factory=None,
     probes=None,
     asmk=None,
-    descriptor_type="float16",
+    descriptor_type="int8",
     augmentation=0,
     seed=0,
     recall=0.95,
