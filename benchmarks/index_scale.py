@@ -273,7 +273,7 @@ def recalls(segment, queries):
     searcher = segment.descriptor_index.searcher
     found = searcher.search(descriptors, NEIGHBORS)[1]
     keys = keys_of_images(segment.store.numbers, segment.store.offsets)
-    exact = keys[exact_rows(segment.store.descriptors, descriptors)]
+    exact = keys[exact_rows(segment.store, descriptors)]
     figures = {"recall_60_exact": shared(found, exact)}
     inverted = inverted_file(searcher)
     if inverted:
@@ -287,10 +287,10 @@ def recalls(segment, queries):
     return figures
 
 
-def exact_rows(database, queries):
+def exact_rows(store, queries):
     heap = faiss.ResultHeap(len(queries), NEIGHBORS)
-    for start in range(0, len(database), EXACT_BLOCK):
-        block = database[start : start + EXACT_BLOCK].astype(np.float32)
+    for start in range(0, len(store.descriptors), EXACT_BLOCK):
+        block = store.vectors(slice(start, start + EXACT_BLOCK))
         distances, rows = faiss.knn(queries, block, NEIGHBORS)
         heap.add_result(distances, rows + start)
     heap.finalize()

@@ -62,7 +62,7 @@ class SearchOptions:
     )
     putatives: str = _option(
         "descriptors",
-        "What is verified: matches of all descriptors of a candidate, or the "
+        "What is verified: matches of the descriptors of a candidate, or the "
         "neighbours that voted for it.",
         "descriptors",
         "neighbors",
