@@ -227,7 +227,10 @@ class AsmkIndex:
         a, b = residuals.view(np.uint64), self.residuals.view(np.uint64)
         different = np.zeros(len(rows), np.uint16)
         for query, image in zip(a.T, b.T, strict=True):
-            different += np.bitwise_count(query[of_query] ^ image[rows])
+            different += np.bitwise_count(
+                query.take(of_query, mode="clip")
+                ^ image.take(rows, mode="clip")
+            )
         return weights[different]
 
     def _selective(self, similarities):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from delf_keras.features.local_features import LocalFeatures
+from delf_keras.retrieval import reranking
 from delf_keras.retrieval.first_scores import FirstScores
 from delf_keras.retrieval.reranking import (
     VerifiedMatches,
@@ -97,6 +98,13 @@ def test_distant_descriptors_do_not_match(query, database):
         for distance in (0.05, 0.2, 0.5)
     }
     assert inliers[0.05] == 0 < inliers[0.2] < 60 <= inliers[0.5]
+
+
+def test_strongest_features_are_matched(query, database, monkeypatch):
+    monkeypatch.setattr(reranking, "_MATCHED_FEATURES", 40)
+    matches = verify(query, database, threshold=20.0)[RIGHT]
+
+    assert 25 < len(matches) and matches.image_rows.max() < 40
 
 
 def test_wrong_image_has_fewer_inliers(query, database):
