@@ -222,15 +222,15 @@ class AsmkIndex:
                 np.einsum("nd,nd->n", residuals[of_query], self.residuals[rows])
             )
         # Few similarities are possible: each is weighed once.
-        bits = self.words.centroids.shape[1]
-        weights = self._selective(1.0 - 2.0 * np.arange(bits + 1) / bits)
+        count = self.words.centroids.shape[1]
+        weights = self._selective(1.0 - 2.0 * np.arange(count + 1) / count)
         a, b = residuals.view(np.uint64), self.residuals.view(np.uint64)
         different = np.zeros(len(rows), np.uint16)
         for query, image in zip(a.T, b.T, strict=True):
-            different += np.bitwise_count(
-                query.take(of_query, mode="clip")
-                ^ image.take(rows, mode="clip")
-            )
+            # With no check of their bounds, lookups take half as long.
+            bits = query.take(of_query, mode="clip")
+            bits ^= image.take(rows, mode="clip")
+            different += np.bitwise_count(bits)
         return weights[different]
 
     def _selective(self, similarities):
