@@ -27,10 +27,7 @@ from delf_keras.benchmarking.recording import record
 from delf_keras.retrieval.descriptor_index import DescriptorIndex
 from delf_keras.retrieval.milvus import MilvusIndex
 from delf_keras.retrieval.milvus_collections import CollectionOptions
-from delf_keras.retrieval.neighbors import (
-    Neighbors,
-    keys_of_images,
-)
+from delf_keras.retrieval.neighbors import Neighbors, keys_of_images
 from delf_keras.search_options import SearchOptions
 
 RESULTS = Path(__file__).parent / "results"

@@ -94,7 +94,6 @@ class AsmkIndex:
             `offsets[w + 1]`.
         images: int32 `[M]`, the image of each row.
         residuals: `[M, ...]`, see `Aggregates`; float16 if not binary.
-        num_words: int64 `[num_images]`. Words that each image has.
         image_words: `ImageWords`, the same rows image by image.
         options: `AsmkOptions`.
 
@@ -107,7 +106,6 @@ class AsmkIndex:
     offsets: np.ndarray
     images: np.ndarray
     residuals: np.ndarray
-    num_words: np.ndarray
     image_words: ImageWords
     options: AsmkOptions
 
@@ -139,10 +137,14 @@ class AsmkIndex:
             offsets=offsets,
             images=images,
             residuals=_compact(aggregates.residuals[order]),
-            num_words=num_words,
             image_words=ImageWords.of_inverted_file(offsets, images, num_words),
             options=options,
         )
+
+    @property
+    def num_words(self):
+        """Words that each image has, int64 `[num_images]`."""
+        return self.image_words.counts
 
     def aggregate_query(self, descriptors, words=None):
         """Aggregates the descriptors of a query, by several words each.
@@ -260,7 +262,7 @@ class AsmkIndex:
         arrays = load_arrays(folder, _ARRAYS)
         _check(arrays, len(words))
         image_words = ImageWords.load(
-            folder, arrays["offsets"], arrays["images"], arrays["num_words"]
+            folder, arrays["offsets"], arrays["images"], arrays.pop("num_words")
         )
         return cls(words, **arrays, image_words=image_words, options=options)
 

@@ -144,8 +144,8 @@ def merge_image_words(parts, kept, lengths, removed_rows, folder):
     """
     # Where the rows of each part begin in each merged list, and where they
     # would begin if the part were merged alone.
-    ends = np.cumsum(lengths.sum(axis=0)) - lengths[::-1].cumsum(axis=0)[::-1]
-    shifts = ends - (np.cumsum(lengths, axis=1) - lengths)
+    starts = np.cumsum(lengths.sum(axis=0)) - lengths[::-1].cumsum(axis=0)[::-1]
+    shifts = starts - (np.cumsum(lengths, axis=1) - lengths)
     like = np.zeros(0, _row_type(lengths.sum()))
     with (
         RowFile(folder / f"{_WORDS}.npy", parts[0].words) as words_file,
