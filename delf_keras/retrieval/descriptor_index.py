@@ -5,6 +5,7 @@ import errno
 import os
 import shutil
 import sys
+import threading
 from functools import cached_property
 from pathlib import Path
 
@@ -38,6 +39,8 @@ class DescriptorIndex:
     def __init__(self, index, factory):
         self._index = index
         self.factory = factory
+        self._searcher = None
+        self._preparing = threading.Lock()
 
     def __len__(self):
         return self._index.ntotal
@@ -125,18 +128,13 @@ class DescriptorIndex:
             )
         return Neighbors.from_keys(*found)
 
-    @cached_property
+    @property
     def searcher(self):
         """The faiss index that is searched."""
-        index = self._index
-        if isinstance(index, faiss.IndexIVF):
-            # The default has no threads where lists are given.
-            index.parallel_mode = 3
-        if type(index) is not faiss.IndexIVFPQ or index.pq.nbits != 4:
-            return index
-        fast = faiss.IndexIVFPQFastScan(index)
-        fast.nprobe = index.nprobe
-        return fast
+        with self._preparing:
+            if self._searcher is None:
+                self._searcher = _prepared(self._index)
+            return self._searcher
 
     def save(self, folder):
         """Writes the index into a folder.
@@ -164,6 +162,9 @@ class DescriptorIndex:
         flags = faiss.IO_FLAG_MMAP_IFC if mapped else 0
         if (path.parent / LISTS_FILE).exists():
             flags = faiss.IO_FLAG_ONDISK_SAME_DIR | faiss.IO_FLAG_READ_ONLY
+        # These tables are of a search, and larger than anything else of a
+        # segment that is to be merged.
+        flags |= faiss.IO_FLAG_SKIP_PRECOMPUTE_TABLE
         try:
             with silent_stdout():
                 return cls(faiss.read_index(str(path), flags), factory)
@@ -217,6 +218,21 @@ class DescriptorIndex:
         keys = keys_of_images(store.numbers, store.offsets)[rows]
         index.remove_ids(faiss.IDSelectorBatch(keys))
         return index
+
+
+def _prepared(index):
+    """Returns the index that finds what an index has, the fastest way."""
+    inverted = inverted_file(index)
+    if isinstance(index, faiss.IndexIVF):
+        # The default has no threads where lists are given.
+        index.parallel_mode = 3
+    if type(index) is faiss.IndexIVFPQ and index.pq.nbits == 4:
+        fast = faiss.IndexIVFPQFastScan(index)
+        fast.nprobe = index.nprobe
+        return fast
+    if isinstance(inverted, faiss.IndexIVFPQ):
+        inverted.precompute_table()
+    return index
 
 
 def merge_on_disk(trained, parts, folder):

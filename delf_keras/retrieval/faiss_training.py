@@ -11,6 +11,12 @@ _TRAINING_POINTS_PER_CENTROID = 256
 # From so many lists on, k-means clusters clusters: all at once would take
 # hours, and is hardly better.
 _TWO_LEVELS = 16_384
+# Neighbours that a graph of centroids chooses its links from, and that it
+# follows while codes are trained: faiss' 40 and 16 lead some descriptors to
+# lists that are far from them, and a codebook of 16 values that stretches to
+# their residuals is coarse for all others.
+_LINKED_FROM = 200
+_FOLLOWED_IN_TRAINING = 256
 # How many queries probes are chosen by, and how many of the neighbours that
 # the whole database has they must find: those that vote.
 _QUERIES = 500
@@ -44,6 +50,9 @@ def make_faiss_index(dimension, factory):
         # Most of the training, for Hamming distances that nobody asks for.
         if hasattr(part, "do_polysemous_training"):
             part.do_polysemous_training = False
+    graph = _graph_of_centroids(index)
+    if graph:
+        graph.efConstruction = _LINKED_FROM
     return index
 
 
@@ -82,7 +91,7 @@ def train_faiss_index(
     if inverted:
         _check_count(len(sample), inverted.nlist, factory)
     if not index.is_trained:
-        _train(index, _training_sample(sample, inverted, seed), factory)
+        _train(index, _training_sample(sample, inverted, seed), factory, seed)
     if inverted:
         probes = probes or calibrate_probes(
             index, sample, images, count, recall, seed
@@ -168,12 +177,20 @@ def _check_count(count, lists, factory):
         )
 
 
-def _train(index, sample, factory):
+def _graph_of_centroids(index):
+    """Returns what finds the centroids of an index, if it is a graph."""
+    inverted = inverted_file(index)
+    quantizer = inverted and faiss.downcast_index(inverted.quantizer)
+    return getattr(quantizer, "hnsw", None)
+
+
+def _train(index, sample, factory, seed):
     try:
         # A rotation would have to come before the centroids.
         if isinstance(index, faiss.IndexIVF) and index.nlist >= _TWO_LEVELS:
-            _train_coarse_quantizer(index, sample)
-        index.train(sample)
+            _train_in_two_levels(index, sample, seed)
+        else:
+            index.train(sample)
     except RuntimeError as error:
         raise ValueError(
             "faiss cannot train the index on these descriptors. Received: "
@@ -181,11 +198,19 @@ def _train(index, sample, factory):
         ) from error
 
 
-def _train_coarse_quantizer(index, sample):
+def _train_in_two_levels(index, sample, seed):
     clusters = int(np.sqrt(index.nlist))
     centroids, _ = two_level_clustering(sample, clusters, index.nlist)
     index.quantizer.train(centroids)
-    index.quantizer.add(centroids)
+    # Those of a cluster follow each other: added in this order, a graph has
+    # few links between clusters.
+    index.quantizer.add(np.random.default_rng(seed).permutation(centroids))
+    graph = _graph_of_centroids(index)
+    if graph:
+        followed, graph.efSearch = graph.efSearch, _FOLLOWED_IN_TRAINING
+    index.train(sample)
+    if graph:
+        graph.efSearch = followed
 
 
 def _training_sample(descriptors, inverted, seed):

@@ -105,6 +105,26 @@ def test_many_lists_are_trained_in_two_levels(sample, images, monkeypatch):
     assert distances[1] < 1.1 * distances[0]
 
 
+def test_graph_of_centroids_leads_to_those_far_from_others(monkeypatch):
+    """Such as those of black borders, which few photographs have."""
+    monkeypatch.setattr(faiss_training, "_TWO_LEVELS", 1024)
+    rng = np.random.default_rng(0)
+    near, far = rng.normal(0, 1, (64, 16)), rng.normal(0, 0.3, (10, 16))
+    near[:, 0] -= 2
+    far[:, 0] += 6
+    near = np.repeat(near, 256, axis=0) + rng.normal(0, 0.3, (64 * 256, 16))
+    far = np.repeat(far, 16, axis=0) + rng.normal(0, 0.1, (160, 16))
+    sample = unit(np.concatenate([near, far]))
+    index, _ = train_faiss_index(
+        sample, np.arange(len(sample)), factory="IVF1024_HNSW8,Flat"
+    )
+
+    centroids = index.quantizer.reconstruct_n(0, index.nlist)
+    exact, _ = faiss.knn(sample, centroids, 1)
+    found, _ = index.quantizer.search(sample, 1)
+    assert (found < exact + 0.1).mean() > 0.9999
+
+
 def test_count_chooses_the_factory(sample, images):
     assert train_faiss_index(sample, images)[1] == "Flat"
     factory = train_faiss_index(sample, images, count=60_000)[1]
