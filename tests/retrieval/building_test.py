@@ -1,4 +1,4 @@
-"""A build skips what is of no use, and goes on where it was interrupted."""
+"""An index is built of photographs; what is of no use is skipped."""
 
 import logging
 import shutil
@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from delf_keras.features import pca_fitting
 from delf_keras.features.extractor import Extractor
 from delf_keras.features.graph import ExtractionOptions
 from delf_keras.retrieval import ImageIndex, PcaOptions, build_index
@@ -22,67 +21,8 @@ PCA = PcaOptions(16)
 
 
 @pytest.fixture
-def folder(photographs, tmp_path):
-    """A folder of two photographs, to add others to."""
-    folder = tmp_path / "photographs"
-    (folder / "sub").mkdir(parents=True)
-    shutil.copy(photographs / NAMES[0], folder)
-    shutil.copy(photographs / NAMES[2], folder / "sub")
-    return folder
-
-
-@pytest.fixture
 def two_names():
     return [NAMES[0], f"sub/{NAMES[2]}"]
-
-
-@pytest.fixture
-def extracted(monkeypatch):
-    """The names of the photographs that are extracted, as they come."""
-    names = []
-    extract_each = Extractor.extract_each
-
-    def counted(self, paths, batch_size=1):
-        for path, result in extract_each(self, paths, batch_size):
-            names.append(Path(path).name)
-            yield path, result
-
-    monkeypatch.setattr(Extractor, "extract_each", counted)
-    return names
-
-
-@pytest.fixture
-def small_sample(monkeypatch):
-    """The PCA is fitted on 3 photographs only."""
-    monkeypatch.setattr(pca_fitting, "_PHOTOGRAPHS", 3)
-
-
-def interrupt_after(count):
-    """A progress bar at which Ctrl-C is pressed after some photographs."""
-    left = count
-
-    def progress(iterable, total, label):
-        nonlocal left
-        for item in iterable:
-            if not left:
-                raise KeyboardInterrupt
-            left -= 1
-            yield item
-
-    return progress
-
-
-def assert_same_index(received, expected):
-    """The same to the last bit."""
-    assert received.fingerprint == expected.fingerprint
-    received, expected = (
-        index.database.segments[0].store for index in (received, expected)
-    )
-    assert [*received.names] == [*expected.names]
-    for name in ("sizes", "offsets", "locations", "descriptors", "digests"):
-        np.testing.assert_array_equal(
-            getattr(received, name), getattr(expected, name)
-        )
 
 
 def test_photographs_are_indexed(tiny_report, photographs):
@@ -113,7 +53,7 @@ def test_descriptors_are_those_of_a_query(tiny_index, photographs):
 
 
 def test_shards_give_the_same_index(
-    tiny_index, tiny_extractor, photographs, monkeypatch
+    tiny_index, tiny_extractor, photographs, monkeypatch, assert_same_index
 ):
     """However many photographs are in memory at a time."""
     from delf_keras.retrieval import building
@@ -145,7 +85,7 @@ def test_temporary_index_is_removed_with_the_last_reference(
 
 
 def test_same_build_gives_the_same_index(
-    tiny_index, tiny_extractor, photographs
+    tiny_index, tiny_extractor, photographs, assert_same_index
 ):
     again = build_index(photographs, tiny_extractor, pca=PCA).index
     assert_same_index(again, tiny_index)
@@ -334,149 +274,3 @@ def test_progress_is_shown(folder, tiny_extractor, small_sample, photographs):
         ("extract", 3, 3),
         ("background", 6, 6),
     ]
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(photographs, tiny_extractor):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pca_fitting, "_PHOTOGRAPHS", 3)
-        return build_index(photographs, tiny_extractor, pca=PCA).index
-
-
-@pytest.mark.parametrize("count", [0, 2, 4])
-def test_interrupted_build_goes_on(
-    photographs, tiny_extractor, uninterrupted, small_sample, tmp_path, count
-):
-    """During the fit of the PCA, where 3 are extracted, and after it."""
-    with pytest.raises(KeyboardInterrupt):
-        build_index(
-            photographs,
-            tiny_extractor,
-            pca=PCA,
-            work_folder=tmp_path,
-            progress=interrupt_after(count),
-        )
-    report = build_index(
-        photographs, tiny_extractor, pca=PCA, work_folder=tmp_path
-    )
-
-    assert report.extracted == 6 - count
-    assert_same_index(report.index, uninterrupted)
-
-
-def test_many_interruptions(
-    photographs, tiny_extractor, uninterrupted, small_sample, tmp_path
-):
-    """One photograph further each time."""
-    for _ in range(6):
-        with pytest.raises(KeyboardInterrupt):
-            build_index(
-                photographs,
-                tiny_extractor,
-                pca=PCA,
-                work_folder=tmp_path,
-                progress=interrupt_after(1),
-            )
-            raise KeyboardInterrupt
-    report = build_index(
-        photographs, tiny_extractor, pca=PCA, work_folder=tmp_path
-    )
-
-    assert report.extracted == 0
-    assert_same_index(report.index, uninterrupted)
-
-
-def test_failed_projection_goes_on(
-    photographs, tiny_extractor, tiny_index, tmp_path, monkeypatch
-):
-    """A disk that is full when the PCA is fitted costs no extraction."""
-    from delf_keras.retrieval import extraction_work
-
-    def fail(*args):
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(extraction_work, "to_descriptors", fail)
-        with pytest.raises(OSError, match="No space left"):
-            build_index(
-                photographs, tiny_extractor, pca=PCA, work_folder=tmp_path
-            )
-    report = build_index(
-        photographs, tiny_extractor, pca=PCA, work_folder=tmp_path
-    )
-
-    assert report.extracted == 0
-    assert_same_index(report.index, tiny_index)
-
-
-def test_finished_work_is_kept(folder, tiny_extractor, tmp_path, extracted):
-    """But not the large features without PCA."""
-    work = tmp_path / "work"
-    for expected in (2, 0):
-        report = build_index(folder, tiny_extractor, pca=PCA, work_folder=work)
-        assert report.extracted == len(extracted) == expected
-        extracted.clear()
-
-    assert [path.name.split("-")[0] for path in sorted(work.iterdir())] == [
-        "features",
-        "pca",
-    ]
-
-
-def test_only_new_photographs_are_extracted(
-    folder, photographs, tiny_extractor, tmp_path, extracted
-):
-    """And one that was skipped is tried again."""
-    (folder / "late.jpg").touch()
-    work = tmp_path / "work"
-    build_index(folder, tiny_extractor, pca=PCA, work_folder=work)
-    extracted.clear()
-    shutil.copy(photographs / NAMES[4], folder)
-    shutil.copy(photographs / NAMES[5], folder / "late.jpg")
-    report = build_index(folder, tiny_extractor, pca=PCA, work_folder=work)
-
-    assert sorted(extracted) == [NAMES[4], "late.jpg"]
-    assert len(report.index) == 4 and report.skipped == {}
-
-
-@pytest.mark.parametrize("change", ["dimension", "whiten", "seed", "options"])
-def test_changed_options_do_not_reuse_features(
-    folder, tiny_model, tiny_extractor, tmp_path, extracted, change
-):
-    work = tmp_path / "work"
-    build_index(folder, tiny_extractor, pca=PCA, work_folder=work)
-    extracted.clear()
-    options, extractor = {
-        "dimension": (PcaOptions(8), tiny_extractor),
-        "whiten": (PcaOptions(16, whiten=True), tiny_extractor),
-        "seed": (PcaOptions(16, seed=1), tiny_extractor),
-        "options": (
-            PCA,
-            Extractor(
-                tiny_model,
-                options=ExtractionOptions(max_features=50, scales=(1.0,)),
-            ),
-        ),
-    }[change]
-    report = build_index(folder, extractor, pca=options, work_folder=work)
-
-    assert len(extracted) == 2
-    expected = build_index(folder, extractor, pca=options)
-    assert_same_index(report.index, expected.index)
-
-
-def test_another_folder_does_not_reuse_features(
-    folder, photographs, tiny_extractor, tmp_path
-):
-    """Though its photographs have the same names."""
-    other = tmp_path / "other"
-    shutil.copytree(folder, other)
-    shutil.copy(photographs / NAMES[5], other / NAMES[0])
-    work = tmp_path / "work"
-    build_index(folder, tiny_extractor, pca=PCA, work_folder=work)
-    report = build_index(other, tiny_extractor, pca=PCA, work_folder=work)
-
-    assert report.extracted == 2
-    best = report.index.search(photographs / NAMES[5])[0]
-    assert best.path == other / NAMES[0]
-    assert best.num_inliers == 130

@@ -1,11 +1,13 @@
 """What tests of indexes share."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from delf_keras.features import pca_fitting
 from delf_keras.features.graph import ExtractionOptions
 from delf_keras.features.local_features import LocalFeatures
 from delf_keras.retrieval import index_filling, manifest
@@ -115,3 +117,37 @@ def edit_manifest():
         path.write_text(json.dumps(content))
 
     return edit
+
+
+@pytest.fixture
+def folder(photographs, tmp_path):
+    """A folder of two photographs, to add others to."""
+    folder = tmp_path / "photographs"
+    (folder / "sub").mkdir(parents=True)
+    shutil.copy(photographs / "distractor_00.jpg", folder)
+    shutil.copy(photographs / "landmark_00_view_0.jpg", folder / "sub")
+    return folder
+
+
+@pytest.fixture
+def small_sample(monkeypatch):
+    """The PCA is fitted on 3 photographs only."""
+    monkeypatch.setattr(pca_fitting, "_PHOTOGRAPHS", 3)
+
+
+@pytest.fixture(scope="session")
+def assert_same_index():
+    """A function that compares two indexes to the last bit."""
+
+    def check(received, expected):
+        assert received.fingerprint == expected.fingerprint
+        received, expected = (
+            index.database.segments[0].store for index in (received, expected)
+        )
+        assert [*received.names] == [*expected.names]
+        for name in ("sizes", "offsets", "locations", "descriptors", "digests"):
+            np.testing.assert_array_equal(
+                getattr(received, name), getattr(expected, name)
+            )
+
+    return check
