@@ -13,7 +13,6 @@ from delf_keras.retrieval.array_folder import (
 )
 from delf_keras.retrieval.factory import FAST_SCAN_LIMIT
 from delf_keras.retrieval.image_words import ImageWords, merge_image_words
-from delf_keras.retrieval.search_threads import map_parts
 
 _WORDS = 65_536
 # With fewer descriptors to a word, most images have none of another's words.
@@ -183,29 +182,17 @@ class AsmkIndex:
         """
         if among is None:
             of_query, rows, images = self._pairs(query.words)
-            scores = np.bincount(
-                images,
-                self._weights(query.residuals, of_query, rows),
-                minlength=len(self.num_words),
-            )
         else:
-            scores = np.zeros(len(self.num_words))
-            images = np.flatnonzero(among)
-            scores[images] = self._sums(query, images)
+            of_query, rows, images = self.image_words.shared(
+                np.flatnonzero(among), query.words, len(self.words)
+            )
+        scores = np.bincount(
+            images,
+            self._weights(query.residuals, of_query, rows),
+            minlength=len(self.num_words),
+        )
         norms = np.sqrt(np.maximum(len(query), 1) * self.num_words)
         return scores / np.maximum(norms, 1.0)
-
-    def _sums(self, query, images):
-        """Sums the weights of the words that images share with a query."""
-        position = np.full(len(self.words), -1, np.int32)
-        position[query.words] = np.arange(len(query))
-
-        def sums(block):
-            of_query, rows, of_block = self.image_words.shared(block, position)
-            weights = self._weights(query.residuals, of_query, rows)
-            return np.bincount(of_block, weights, minlength=len(block))
-
-        return np.concatenate(map_parts(sums, self.image_words.blocks(images)))
 
     def _pairs(self, words):
         """Lists (position in words, row, image) for the rows of all words."""

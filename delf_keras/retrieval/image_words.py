@@ -1,5 +1,6 @@
 """The visual words of each image, where an inverted file has them by word."""
 
+import itertools
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -56,45 +57,39 @@ class ImageWords:
         words = np.repeat(lists, np.diff(offsets))[rows]
         return cls(counts, words, rows.astype(_row_type(len(rows))))
 
-    def blocks(self, images):
-        """Splits images into blocks whose words stay in the cache.
-
-        Args:
-            images: int64 `[I]`.
-
-        Returns:
-            list of int64 `[B]`.
-        """
-        words = np.cumsum(self.counts[images])
-        cuts = np.flatnonzero(np.diff(words // _CACHED_WORDS))
-        return np.split(images, cuts + 1)
-
-    def shared(self, images, position):
+    def shared(self, images, words, num_words):
         """Finds the words that some images share with a query.
 
         Args:
-            images: int64 `[B]`.
-            position: int32 `[K]`. Where among the words of the query each
-                word is, -1 if it is not.
+            images: int64 `[I]`, rising.
+            words: int64 `[W]`, of the query, each once.
+            num_words: int. Words of the codebook.
 
         Returns:
-            A tuple of arrays `[P]`: positions in the words of the query, rows
-            of the inverted file, and positions in `images`.
+            A tuple of arrays `[P]`: positions in `words`, rows of the
+            inverted file, and images.
         """
+        position = np.full(num_words, -1, np.int32)
+        position[words] = np.arange(len(words))
         counts = self.counts[images]
         ends = self._ends[images]
-        # The first is none at all, for where there are no images.
-        slices = [
-            slice(0),
-            *map(slice, (ends - counts).tolist(), ends.tolist()),
-        ]
-        words = np.concatenate([self.words[each] for each in slices])
-        # With no check of its bounds, a lookup takes half as long.
-        of_query = position.take(words, mode="clip")
-        found = np.flatnonzero(of_query >= 0)
-        rows = np.concatenate([self.rows[each] for each in slices])
-        of_images = np.repeat(np.arange(len(images)), counts)
-        return of_query[found], rows[found], of_images[found]
+        slices = [*map(slice, (ends - counts).tolist(), ends.tolist())]
+        cuts = np.diff(np.cumsum(counts) // _CACHED_WORDS, prepend=-1)
+        pairs = [[np.zeros(0, np.int64)] * 3]
+        for first, last in itertools.pairwise(
+            [*np.flatnonzero(cuts), len(slices)]
+        ):
+            block = slices[first:last]
+            # With no check of its bounds, a lookup takes half as long.
+            of_query = position.take(
+                np.concatenate([self.words[each] for each in block]),
+                mode="clip",
+            )
+            found = np.flatnonzero(of_query >= 0)
+            rows = np.concatenate([self.rows[each] for each in block])
+            of_images = np.repeat(images[first:last], counts[first:last])
+            pairs.append([each[found] for each in (of_query, rows, of_images)])
+        return [*map(np.concatenate, zip(*pairs, strict=True))]
 
     @cached_property
     def _ends(self):

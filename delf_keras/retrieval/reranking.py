@@ -10,7 +10,7 @@ from delf_keras.matching import (
     estimate_transform,
     estimate_upright,
 )
-from delf_keras.retrieval.search_threads import map_parts
+from delf_keras.retrieval.search_threads import map_candidates
 from delf_keras.retrieval.voting import vote_weights
 
 # The weight of inliers that doubles the square of a score: about half of what
@@ -80,7 +80,7 @@ def verify_candidates(query, first, database, options):
             pairs = _match(matcher, descriptors, options.max_distance)
         return _verify(query, first.reach, features, pairs, options)
 
-    verified = map_parts(verify, candidates, putatives)
+    verified = map_candidates(verify, candidates, putatives)
     return dict(zip(candidates.tolist(), verified, strict=True))
 
 

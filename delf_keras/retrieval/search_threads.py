@@ -1,4 +1,4 @@
-"""Queries, and the parts of one, at once in threads."""
+"""Queries and candidates at once, in threads."""
 
 import functools
 from concurrent.futures import ThreadPoolExecutor
@@ -34,18 +34,18 @@ def map_queries(search, queries, workers=None):
         yield from ordered_map(pool, search, queries, workers + 1)
 
 
-def map_parts(function, *parts):
-    """Applies a function to parts of a query in threads, in their order.
+def map_candidates(verify, *candidates):
+    """Applies a function to candidates in threads, in their order.
 
     Args:
-        function: Callable.
-        *parts: Iterables of its arguments; the shortest counts.
+        verify: Callable.
+        *candidates: Iterables of its arguments; the shortest counts.
 
     Returns:
         list of what the function returns.
     """
     with one_blas_thread(), ThreadPoolExecutor(usable_cores()) as pool:
-        return [*pool.map(function, *parts)]
+        return [*pool.map(verify, *candidates)]
 
 
 def one_blas_thread():

@@ -5,7 +5,7 @@ import threading
 import pytest
 from threadpoolctl import threadpool_info
 
-from delf_keras.retrieval.search_threads import map_parts, map_queries
+from delf_keras.retrieval.search_threads import map_candidates, map_queries
 
 
 def test_queries_run_at_once():
@@ -32,5 +32,5 @@ def test_candidates_share_the_processors_with_no_other_threads():
             if each["user_api"] == "blas" and "numpy" in each["filepath"]
         ]
 
-    for counts in map_parts(threads, range(3), "abc"):
+    for counts in map_candidates(threads, range(3), "abc"):
         assert set(counts) <= {1}
