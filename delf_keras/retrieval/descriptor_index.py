@@ -39,6 +39,7 @@ class DescriptorIndex:
     def __init__(self, index, factory):
         self._index = index
         self.factory = factory
+        # Threads share what the first of them prepares.
         self._searcher = None
         self._preparing = threading.Lock()
 
@@ -221,8 +222,7 @@ class DescriptorIndex:
 
 
 def _prepared(index):
-    """Returns the index that finds what an index has, the fastest way."""
-    inverted = inverted_file(index)
+    """Returns what finds the same as an index, and faster."""
     if isinstance(index, faiss.IndexIVF):
         # The default has no threads where lists are given.
         index.parallel_mode = 3
@@ -230,6 +230,7 @@ def _prepared(index):
         fast = faiss.IndexIVFPQFastScan(index)
         fast.nprobe = index.nprobe
         return fast
+    inverted = inverted_file(index)
     if isinstance(inverted, faiss.IndexIVFPQ):
         inverted.precompute_table()
     return index

@@ -131,7 +131,7 @@ def test_fast_scan_finds_what_plain_codes_have(monkeypatch):
     descriptors, queries = clustered(3000, 0), clustered(50, 1)
     fast = build(descriptors, "IVF8,PQ16x4", probes=8)
     plain = build(descriptors, "IVF8,PQ16x4", probes=8)
-    plain.__dict__["searcher"] = plain._index
+    plain._searcher = plain._index
 
     assert isinstance(fast.searcher, faiss.IndexIVFPQFastScan)
     one, other = (index.search(queries, 60) for index in (fast, plain))
@@ -141,6 +141,17 @@ def test_fast_scan_finds_what_plain_codes_have(monkeypatch):
     ]
     assert np.mean(shared) > 0.95
     np.testing.assert_allclose(one.distances, other.distances, atol=0.03)
+
+
+def test_tables_are_made_by_the_first_search(tmp_path):
+    """An index that is opened to be merged goes without."""
+    build(clustered(3000, 0), "IVF8,PQ8x8").save(tmp_path)
+    opened = DescriptorIndex.load(tmp_path, "IVF8,PQ8x8")
+    tables = opened._index.precomputed_table
+
+    assert not tables.size()
+    opened.search(clustered(1, 1), 5)
+    assert tables.size() == 8 * 8 * 256
 
 
 def test_assigned_descriptors_give_the_same_index():
