@@ -131,7 +131,7 @@ def test_fast_scan_finds_what_plain_codes_have(monkeypatch):
     descriptors, queries = clustered(3000, 0), clustered(50, 1)
     fast = build(descriptors, "IVF8,PQ16x4", probes=8)
     plain = build(descriptors, "IVF8,PQ16x4", probes=8)
-    plain._searcher = plain._index
+    monkeypatch.setattr(plain, "_searcher", plain._index)
 
     assert isinstance(fast.searcher, faiss.IndexIVFPQFastScan)
     one, other = (index.search(queries, 60) for index in (fast, plain))

@@ -1,5 +1,6 @@
 """A build goes on where it was interrupted, and reuses what fits."""
 
+import functools
 import shutil
 from pathlib import Path
 
@@ -10,11 +11,6 @@ from delf_keras.features.extractor import Extractor
 from delf_keras.features.graph import ExtractionOptions
 from delf_keras.retrieval import PcaOptions, build_index, extraction_work
 
-NAMES = [
-    "distractor_00.jpg",
-    "distractor_01.jpg",
-    *(f"landmark_{number:02d}_view_0.jpg" for number in range(4)),
-]
 PCA = PcaOptions(16)
 
 
@@ -55,67 +51,43 @@ def uninterrupted(photographs, tiny_extractor):
         return build_index(photographs, tiny_extractor, pca=PCA).index
 
 
+@pytest.fixture
+def build(photographs, tiny_extractor, tmp_path):
+    """Builds an index, or goes on with it."""
+    return functools.partial(
+        build_index, photographs, tiny_extractor, pca=PCA, work_folder=tmp_path
+    )
+
+
 @pytest.mark.parametrize("count", [0, 2, 4])
 def test_interrupted_build_goes_on(
-    photographs,
-    tiny_extractor,
-    uninterrupted,
-    small_sample,
-    tmp_path,
-    count,
-    assert_same_index,
+    build, uninterrupted, small_sample, count, assert_same_index
 ):
     """During the fit of the PCA, where 3 are extracted, and after it."""
     with pytest.raises(KeyboardInterrupt):
-        build_index(
-            photographs,
-            tiny_extractor,
-            pca=PCA,
-            work_folder=tmp_path,
-            progress=interrupt_after(count),
-        )
-    report = build_index(
-        photographs, tiny_extractor, pca=PCA, work_folder=tmp_path
-    )
+        build(progress=interrupt_after(count))
+    report = build()
 
     assert report.extracted == 6 - count
     assert_same_index(report.index, uninterrupted)
 
 
 def test_many_interruptions(
-    photographs,
-    tiny_extractor,
-    uninterrupted,
-    small_sample,
-    tmp_path,
-    assert_same_index,
+    build, uninterrupted, small_sample, assert_same_index
 ):
     """One photograph further each time."""
     for _ in range(6):
         with pytest.raises(KeyboardInterrupt):
-            build_index(
-                photographs,
-                tiny_extractor,
-                pca=PCA,
-                work_folder=tmp_path,
-                progress=interrupt_after(1),
-            )
+            build(progress=interrupt_after(1))
             raise KeyboardInterrupt
-    report = build_index(
-        photographs, tiny_extractor, pca=PCA, work_folder=tmp_path
-    )
+    report = build()
 
     assert report.extracted == 0
     assert_same_index(report.index, uninterrupted)
 
 
 def test_failed_projection_goes_on(
-    photographs,
-    tiny_extractor,
-    tiny_index,
-    tmp_path,
-    monkeypatch,
-    assert_same_index,
+    build, tiny_index, monkeypatch, assert_same_index
 ):
     """A disk that is full when the PCA is fitted costs no extraction."""
 
@@ -125,12 +97,8 @@ def test_failed_projection_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(extraction_work, "to_descriptors", fail)
         with pytest.raises(OSError, match="No space left"):
-            build_index(
-                photographs, tiny_extractor, pca=PCA, work_folder=tmp_path
-            )
-    report = build_index(
-        photographs, tiny_extractor, pca=PCA, work_folder=tmp_path
-    )
+            build()
+    report = build()
 
     assert report.extracted == 0
     assert_same_index(report.index, tiny_index)
@@ -158,11 +126,11 @@ def test_only_new_photographs_are_extracted(
     work = tmp_path / "work"
     build_index(folder, tiny_extractor, pca=PCA, work_folder=work)
     extracted.clear()
-    shutil.copy(photographs / NAMES[4], folder)
-    shutil.copy(photographs / NAMES[5], folder / "late.jpg")
+    shutil.copy(photographs / "landmark_02_view_0.jpg", folder)
+    shutil.copy(photographs / "landmark_03_view_0.jpg", folder / "late.jpg")
     report = build_index(folder, tiny_extractor, pca=PCA, work_folder=work)
 
-    assert sorted(extracted) == [NAMES[4], "late.jpg"]
+    assert sorted(extracted) == ["landmark_02_view_0.jpg", "late.jpg"]
     assert len(report.index) == 4 and report.skipped == {}
 
 
@@ -204,12 +172,14 @@ def test_another_folder_does_not_reuse_features(
     """Though its photographs have the same names."""
     other = tmp_path / "other"
     shutil.copytree(folder, other)
-    shutil.copy(photographs / NAMES[5], other / NAMES[0])
+    shutil.copy(
+        photographs / "landmark_03_view_0.jpg", other / "distractor_00.jpg"
+    )
     work = tmp_path / "work"
     build_index(folder, tiny_extractor, pca=PCA, work_folder=work)
     report = build_index(other, tiny_extractor, pca=PCA, work_folder=work)
 
     assert report.extracted == 2
-    best = report.index.search(photographs / NAMES[5])[0]
-    assert best.path == other / NAMES[0]
+    best = report.index.search(photographs / "landmark_03_view_0.jpg")[0]
+    assert best.path == other / "distractor_00.jpg"
     assert best.num_inliers == 130
