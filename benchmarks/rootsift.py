@@ -42,8 +42,9 @@ def describe(image, max_image_size, max_features):
     if not points:
         return np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32)
     root = np.sqrt(sift / np.maximum(sift.sum(axis=1, keepdims=True), 1e-12))
-    locations = cv2.KeyPoint_convert(points)[:, ::-1] / scale
-    return locations, root
+    locations = cv2.KeyPoint_convert(points)[:, ::-1]
+    # Resizing keeps the edges of an image where they are.
+    return (locations + 0.5) / scale - 0.5, root
 
 
 def count_inliers(one, other):

@@ -210,9 +210,7 @@ def dense_features(network, images, options):
     )
     fitted_size = pyramid.level_size(size, fit)
     images = pyramid.resize(images, fitted_size)
-    levels = [
-        level_cells(network, images, scale, fit) for scale in options.scales
-    ]
+    levels = [level_cells(network, images, scale) for scale in options.scales]
     cells = {
         name: tf.concat([level[name] for level in levels], axis)
         for name, axis in (
@@ -223,6 +221,9 @@ def dense_features(network, images, options):
             ("boxes", 0),
         )
     }
+    for name in ("locations", "boxes"):
+        cells[name] = pyramid.to_image(cells[name], size, fitted_size)
+    cells["scales"] /= fit
     if options.global_power:
         cells["global_descriptor"] = global_descriptor(
             [level["features"] for level in levels], options
@@ -230,44 +231,44 @@ def dense_features(network, images, options):
     return cells
 
 
-def level_cells(network, images, scale, fit=1.0):
+def level_cells(network, images, scale):
     """Computes the features of every cell of one level of the pyramid.
 
     Args:
         network: `DenseNetwork`.
         images: uint8 or float32 tensor `[batch, height, width, 3]`.
         scale: float or scalar tensor. Scale of the level.
-        fit: float or scalar tensor. Scale at which `images` show the
-            photograph.
 
     Returns:
-        A dict of tensors, as `dense_features` returns it, row by row.
+        A dict of tensors, as `dense_features` returns it, row by row, in
+        pixels of the images. Of "tf1" and "tf2", boxes are those of
+        tensorflow/models to the last bit, which "tf2" does not center on the
+        locations.
     """
     size = tf.cast(tf.shape(images)[1:3], tf.float32)
-    level = pyramid.resize(
-        images, pyramid.level_size(size, scale), network.resampling
-    )
-    return _cells(network.run(level), network.field, scale * fit)
+    level_size = pyramid.level_size(size, scale)
 
+    level = pyramid.resize(images, level_size, network.resampling)
+    outputs = network.run(level)
+    grid = tf.shape(outputs["features"])[:3]
+    origins = pyramid.cell_origins(grid[1:], network.field.stride)
+    low = origins - network.field.padding
+    boxes = tf.concat([low, low + (network.field.size - 1)], axis=1)
 
-def _cells(outputs, field, image_scale):
-    """Lists the cells of one level, row by row."""
+    def divided(points):
+        return points / scale
+
+    def mapped(points):
+        return pyramid.to_image(points, size, level_size)
+
+    of_points = divided if network.resampling == "tf1" else mapped
+    of_boxes = mapped if network.resampling == "antialias" else divided
+    batch, count = grid[0], grid[1] * grid[2]
     features = outputs["features"]
-    shape = tf.shape(features)
-    origins = pyramid.cell_origins(shape[1:3], field.stride)
-    corners = tf.concat(
-        [
-            origins - field.padding,
-            origins - field.padding + (field.size - 1),
-        ],
-        axis=1,
-    )
-    count = shape[1] * shape[2]
-    # Divided as tensorflow/models does, to the last bit.
     return {
-        "features": tf.reshape(features, [shape[0], count, features.shape[-1]]),
-        "scores": tf.reshape(outputs["attention_scores"], [shape[0], count]),
-        "locations": origins / image_scale,
-        "scales": tf.fill([count], 1.0 / image_scale),
-        "boxes": corners / image_scale,
+        "features": tf.reshape(features, [batch, count, features.shape[-1]]),
+        "scores": tf.reshape(outputs["attention_scores"], [batch, count]),
+        "locations": of_points(origins),
+        "scales": tf.fill([count], 1.0 / scale),
+        "boxes": of_boxes(boxes),
     }

@@ -11,7 +11,8 @@ class LocalFeatures:
 
     Attributes:
         locations: float32 `[N, 2]`. Centres of the receptive fields, (y, x)
-            in pixels of the original photograph.
+            in pixels of the original photograph, whole numbers being the
+            centers of pixels.
         descriptors: float32 `[N, D]`.
         scores: float32 `[N]`. Attention scores, at least 0.
         scales: float32 `[N]`. Pixels of the photograph per pixel of the

@@ -60,6 +60,27 @@ def _resized(images, size, resampling):
     )
 
 
+def to_image(points, image_size, level_size):
+    """Maps pixels of a level to those of the image it was resized from.
+
+    Whole numbers are the centers of pixels, and resizing keeps the edges of
+    an image, not its first center, where they are: what "antialias" and
+    "tf2" do.
+
+    Args:
+        points: float32 tensor `[N, 2]`, (y, x) in pixels of the level, or
+            `[N, 4]` of two corners.
+        image_size: float32 tensor `[2]`. Height and width of the image.
+        level_size: float32 tensor `[2]`. The same of the level.
+
+    Returns:
+        float32 tensor like `points`, in pixels of the image; the same numbers
+        to the last bit where both are of one size.
+    """
+    ratio = tf.tile(image_size / level_size, [points.shape[-1] // 2])
+    return points * ratio + (ratio - 1) / 2
+
+
 def cell_origins(grid, stride):
     """Returns the pixels of a level at which cells of a feature map are.
 

@@ -22,7 +22,8 @@ class TfHubExtractor(FeatureSource):
     """Extracts features with a TF-Hub module of DELF.
 
     It can stand in for an `Extractor`. A module does not tell the scores and
-    scales of its features: both are 1, in the order of the module.
+    scales of its features: scores are 1, scales those of a level of the size
+    that is extracted, in the order of the module.
 
     Args:
         handle: str. The URL of the module, or a local folder of it.
@@ -72,7 +73,8 @@ class TfHubExtractor(FeatureSource):
     def _features(self, image):
         size = tf.constant(image.shape[:2], tf.float32)
         fit = pyramid.fit_scale(size, self.options.max_image_size)
-        fitted = pyramid.resize(image[None], pyramid.level_size(size, fit))
+        fitted_size = pyramid.level_size(size, fit)
+        fitted = pyramid.resize(image[None], fitted_size)
         outputs = self._extract_features(
             image=fitted[0] / 255,
             score_threshold=tf.constant(
@@ -81,12 +83,13 @@ class TfHubExtractor(FeatureSource):
             image_scales=tf.constant(self.options.scales, tf.float32),
             max_feature_num=tf.constant(self.options.max_features),
         )
-        ones = tf.ones(tf.shape(outputs["locations"])[:1])
+        locations = pyramid.to_image(outputs["locations"], size, fitted_size)
+        ones = tf.ones(tf.shape(locations)[:1])
         return LocalFeatures(
-            locations=(outputs["locations"] / fit).numpy(),
+            locations=locations.numpy(),
             descriptors=outputs["descriptors"].numpy(),
             scores=ones.numpy(),
-            scales=ones.numpy(),
+            scales=(ones / fit).numpy(),
             image_size=image.shape[:2],
             fingerprint=self.fingerprint,
         )

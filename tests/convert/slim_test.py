@@ -216,7 +216,8 @@ def test_grid_of_google_s_photograph(test_data):
     found = load_features(test_data / "delf_reference/love.delf")
     image = read_image(test_data / "delf_reference/love.jpg")
     model = Delf(
-        ResNet(depth=14, width=1, stride_placement="last", output_stride=32)
+        ResNet(depth=14, width=1, stride_placement="last", output_stride=32),
+        resampling="tf1",
     )
     model.build((None, None, None, 3))
     options = ExtractionOptions(

@@ -7,6 +7,7 @@ import tensorflow as tf
 from delf_keras.features import graph
 from delf_keras.features.graph import ExtractionOptions, extraction_graph
 from delf_keras.features.pca import Pca
+from delf_keras.features.receptive_field import ReceptiveField
 
 SCALES = (0.5, 2**-0.5, 1.0, 2**0.5)
 EVERY = {"max_features": 100_000, "scales": SCALES}
@@ -61,12 +62,13 @@ def step_by_step(model, pca, image, limit=1024):
     rows = []
     for scale in SCALES:
         level = resize(fitted, np.rint(np.array(fitted.shape[:2]) * scale))
+        ratio = size / level.shape[:2]
         outputs = model(level[None])
         scores = outputs["attention_scores"].numpy()[0]
         index = np.stack(np.indices(scores.shape), -1).reshape(-1, 2)
         rows.append(
             {
-                "locations": index * 16 / scale / fit,
+                "locations": (index * 16 + 0.5) * ratio - 0.5,
                 "descriptors": outputs["features"].numpy()[0].reshape(-1, 128),
                 "scores": scores.ravel(),
                 "scales": np.full(scores.size, 1 / scale / fit),
@@ -121,14 +123,68 @@ def test_large_photographs_are_shrunk_first(tiny_model, pca, photograph):
     assert received["locations"][:, 1].max() > 150
 
 
-def test_locations_are_whole_multiples_of_the_stride(features):
-    index = features["locations"] / (16 * features["scales"][:, None])
-
-    np.testing.assert_allclose(index, np.rint(index), atol=1e-5)
-    assert index.min() == 0 and index.max() > 10
+def test_scales_of_features(features):
     np.testing.assert_allclose(
         np.unique(features["scales"]), 1 / np.array(SCALES[::-1]), rtol=1e-6
     )
+
+
+def ramp(height, width):
+    """An image whose values are the places of its pixels, y and x."""
+    rows, columns = np.indices((height, width))
+    return np.stack([rows, columns, rows], -1).astype(np.uint8)
+
+
+def seeing_network(resampling, stride=8):
+    """A network whose cells say what they see at their center."""
+
+    def run(level):
+        cells = level[:, ::stride, ::stride]
+        return {"features": cells, "attention_scores": cells[..., 0]}
+
+    return graph.DenseNetwork(run, ReceptiveField(1, stride, 0), resampling)
+
+
+@pytest.mark.parametrize("limits", [(0, 0), (80, 0), (300, 300)])
+@pytest.mark.parametrize(
+    ("resampling", "size", "scales"),
+    [
+        ("antialias", (200, 120), SCALES),
+        ("antialias", (161, 203), SCALES),
+        ("tf2", (200, 120), SCALES),
+        ("tf2", (99, 250), SCALES),
+        # "tf1" divides by the scale, whatever whole size it gives a level.
+        ("tf1", (200, 120), (0.5, 1.0, 1.5)),
+    ],
+)
+def test_locations_are_what_cells_see(resampling, size, scales, limits):
+    options = ExtractionOptions(
+        scales=scales, max_image_size=limits[0], min_image_size=limits[1]
+    )
+    cells = graph.dense_features(
+        seeing_network(resampling), ramp(*size)[None], options
+    )
+    seen, locations = cells["features"][0, :, :2].numpy(), cells["locations"]
+    # Beyond the first and the last center, a resized image stays as it is.
+    margin = 2 * cells["scales"][:, None]
+    last = np.array(size) - 1
+    inside = np.all((seen > margin) & (seen < last - margin), axis=1)
+
+    assert np.count_nonzero(inside) > 50
+    np.testing.assert_allclose(
+        locations[inside], seen[inside], rtol=0, atol=0.2
+    )
+
+
+def test_locations_of_tf1_are_multiples_of_the_stride():
+    """To the last bit, as those of Google's graph."""
+    network = seeing_network("tf1")
+    cells = graph.level_cells(network, ramp(161, 203)[None], 2**-0.5)
+    index = np.stack(np.indices((15, 18)), -1).reshape(-1, 2)
+    expected = np.float32(index * 8) / np.float32(2**-0.5)
+
+    np.testing.assert_array_equal(cells["locations"], expected)
+    np.testing.assert_array_equal(cells["boxes"], np.tile(expected, 2))
 
 
 def test_strongest_features_come_first(tiny_model, pca, photograph, features):

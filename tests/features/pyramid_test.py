@@ -105,3 +105,13 @@ def test_cell_origins():
 
     assert origins.dtype == np.float32 and origins.shape == (12, 2)
     np.testing.assert_array_equal(origins, 16 * np.array(index))
+
+
+def test_points_and_corners_of_a_level():
+    """The first center of a quarter is that of the first four by four."""
+    sizes = size_tensor(400, 200), size_tensor(100, 50)
+    points = pyramid.to_image(tf.constant([[0.0, 49.0]]), *sizes)
+    corners = pyramid.to_image(tf.constant([[-0.5, 0.0, 0.0, 49.0]]), *sizes)
+
+    np.testing.assert_array_equal(points, [[1.5, 197.5]])
+    np.testing.assert_array_equal(corners, [[-0.5, 1.5, 1.5, 197.5]])

@@ -66,10 +66,11 @@ def test_large_photographs_are_shrunk(module, make_photograph):
     extractor = Extractor.from_tfhub(
         str(module), score_threshold=0.0, scales=SCALES, max_image_size=100
     )
-    locations = extractor.extract(make_photograph(150, 200)).locations
-    index = locations / (2 * 32)
+    features = extractor.extract(make_photograph(150, 200))
+    index = (features.locations - 0.5) / (2 * 32)
     np.testing.assert_allclose(index * 2, np.rint(index * 2), atol=1e-4)
-    assert 128 <= locations[:, 1].max() < 200
+    assert 128 <= features.locations[:, 1].max() < 200
+    np.testing.assert_array_equal(features.scales, 2)
 
 
 def test_stands_in_for_an_extractor(extractor, make_photograph, tmp_path):
