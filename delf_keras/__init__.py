@@ -2,6 +2,8 @@
 
 import importlib
 
+from wrapt import register_post_import_hook
+
 from delf_keras.version import __version__
 
 _HOMES = {
@@ -14,6 +16,12 @@ _HOMES = {
     "verify": "delf_keras.matching.geometry",
 }
 __all__ = ["__version__", *_HOMES]
+
+# Keras finds in its files only what is registered, and importing it here would
+# take seconds.
+register_post_import_hook(
+    lambda _: importlib.import_module("delf_keras.models"), "keras"
+)
 
 
 def __getattr__(name):

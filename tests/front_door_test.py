@@ -1,7 +1,9 @@
 """`import delf_keras` is light, and gives what it promises."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +18,18 @@ assert set(delf_keras.__all__) <= set(dir(delf_keras)), dir(delf_keras)
 heavy = {"tensorflow", "keras", "numpy", "faiss", "cv2", "matplotlib", "h5py"}
 print(seconds, *heavy & set(sys.modules))
 """
+
+LOAD = """
+import sys
+import delf_keras
+import keras
+print(*(name for name in keras.saving.get_custom_objects() if "delf" in name))
+for path in sys.argv[1:]:
+    print(path, keras.saving.load_model(path).compiled)
+"""
+REGISTERED = re.compile(
+    r"^@.*register_keras_serializable.*\n(?:class|def) (\w+)", re.MULTILINE
+)
 
 
 def test_import_is_light():
@@ -43,3 +57,30 @@ def test_names_are_found(name):
 def test_unknown_name():
     with pytest.raises(AttributeError, match="no attribute 'Extract'"):
         _ = delf_keras.Extract
+
+
+def test_keras_finds_every_class_in_a_fresh_process(make_model, tmp_path):
+    """Keras is imported after the package, and no module of it by name."""
+    from delf_keras.training.options import TrainingOptions
+    from delf_keras.training.stages import compile_classifier, make_classifier
+
+    paths = [str(tmp_path / "delf.keras")]
+    make_model().save(paths[0])
+    for stage in ("descriptor", "attention", "joint"):
+        autoencoder = 6 if stage == "joint" else 0
+        options = TrainingOptions(stage, autoencoder=autoencoder)
+        classifier = make_classifier(make_model(), options, 3)
+        compile_classifier(classifier, options, 10)
+        paths.append(str(tmp_path / f"{stage}.keras"))
+        classifier.save(paths[-1])
+    registered, *loaded = subprocess.run(
+        [sys.executable, "-c", LOAD, *paths],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+
+    sources = Path(delf_keras.__file__).parent.rglob("*.py")
+    names = [n for path in sources for n in REGISTERED.findall(path.read_text())]
+    assert {f"delf_keras>{name}" for name in names} == {*registered.split()}
+    assert loaded == [f"{path} {path != paths[0]}" for path in paths]

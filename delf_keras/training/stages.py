@@ -1,7 +1,6 @@
 """The stages of training: a `Delf` and the classifier it is trained in."""
 
 import keras
-from keras import ops
 
 from delf_keras.models.classifiers import (
     AttentionClassifier,
@@ -9,6 +8,7 @@ from delf_keras.models.classifiers import (
     JointClassifier,
 )
 from delf_keras.models.delf import Delf
+from delf_keras.models.losses import CrossEntropy, output_itself
 from delf_keras.training.optimizers import add_weight_decay, make_optimizer
 
 
@@ -79,12 +79,12 @@ def compile_classifier(classifier, options, total_steps, **arguments):
     if options.optimizer != "adamw" and options.weight_decay:
         add_weight_decay(classifier, options.weight_decay)
     logits = [n for n in classifier.loss_names if n != "reconstruction"]
-    losses = dict.fromkeys(logits, _cross_entropy(options.label_smoothing))
+    losses = dict.fromkeys(logits, CrossEntropy(options.label_smoothing))
     weights = dict.fromkeys(logits, 1.0)
     if options.stage == "joint":
         weights["attention"] = options.attention_weight
     if "reconstruction" in classifier.loss_names:
-        losses["reconstruction"] = _mean_of_output
+        losses["reconstruction"] = output_itself
         weights["reconstruction"] = options.reconstruction_weight
     classifier.compile(
         optimizer=make_optimizer(options, total_steps),
@@ -112,21 +112,3 @@ def metric_names(classifier):
         return ["loss", "accuracy"]
     accuracies = [f"{n}_accuracy" for n in names if n != "reconstruction"]
     return ["loss", *(f"{name}_loss" for name in names), *accuracies]
-
-
-def _cross_entropy(label_smoothing):
-    def cross_entropy(labels, logits):
-        classes = ops.cast(ops.reshape(labels, [-1]), "int32")
-        return keras.losses.categorical_crossentropy(
-            ops.one_hot(classes, logits.shape[-1]),
-            logits,
-            from_logits=True,
-            label_smoothing=label_smoothing,
-        )
-
-    return cross_entropy
-
-
-def _mean_of_output(_, output):
-    """The loss of an output that is one itself."""
-    return output
