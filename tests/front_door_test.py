@@ -81,6 +81,8 @@ def test_keras_finds_every_class_in_a_fresh_process(make_model, tmp_path):
     ).stdout.splitlines()
 
     sources = Path(delf_keras.__file__).parent.rglob("*.py")
-    names = [n for path in sources for n in REGISTERED.findall(path.read_text())]
+    names = [
+        n for path in sources for n in REGISTERED.findall(path.read_text())
+    ]
     assert {f"delf_keras>{name}" for name in names} == {*registered.split()}
     assert loaded == [f"{path} {path != paths[0]}" for path in paths]

@@ -139,11 +139,7 @@ def _strategy_scope(name):
         return contextlib.nullcontext()
     import tensorflow as tf
 
-    strategies = {
-        "mirrored": tf.distribute.MirroredStrategy,
-        "multi_worker": tf.distribute.MultiWorkerMirroredStrategy,
-    }
-    return strategies[name]().scope()
+    return tf.distribute.MirroredStrategy().scope()
 
 
 def _starting_delf(flags):

@@ -110,11 +110,7 @@ _ENUMS = {
     "schedule": (None, SCHEDULES, "Schedule of the learning rate."),
     "pooling": (None, POOLINGS, "Of features by attention."),
     "precision": ("float32", ("float32", "bfloat16"), "Of the model."),
-    "strategy": (
-        "none",
-        ("none", "mirrored", "multi_worker"),
-        "tf.distribute strategy.",
-    ),
+    "strategy": ("none", ("none", "mirrored"), "tf.distribute strategy."),
     "keep": ("best", ("best", "last"), "Epoch that becomes the preset."),
 }
 _BOOLS = {

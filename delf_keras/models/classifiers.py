@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from delf_keras.models.attention import Attention
 from delf_keras.models.heads import AttentionHead, DescriptorHead
 
 
@@ -17,12 +18,22 @@ class _Classifier(keras.Model):
 
     Attributes:
         loss_names: Names of the outputs, each of which has a loss.
+
+    Raises:
+        ValueError: if the attention is to learn and has no weights.
     """
 
     def __init__(self, delf, num_classes, trained, **kwargs):
         super().__init__(dtype=delf.dtype_policy, **kwargs)
+        if "attention" in trained and not isinstance(delf.attention, Attention):
+            raise ValueError(
+                'The attention of the Delf must be "conv" to be trained. '
+                f"Received: {type(delf.attention).__name__}"
+            )
         self.delf = delf
         self.num_classes = num_classes
+        # Nothing of a model that is frozen itself learns.
+        set_trainable(delf, True)
         for name in ("backbone", "autoencoder", "attention"):
             part = getattr(delf, name)
             if part is not None:

@@ -22,19 +22,17 @@ def fold_batch_norm(model, dtype=None):
     Returns:
         `Delf` for inference: its batch statistics are fixed.
     """
-    config = model.get_config()
     backbone = model.backbone.get_config() | {
         "batch_norm": False,
         "dtype": dtype,
     }
     folded = Delf(
-        ResNet.from_config(backbone),
-        attention=config["attention"],
-        attention_batch_norm=False,
-        scaling=config["scaling"],
-        autoencoder=config["autoencoder"],
-        dtype=dtype,
-        name=model.name,
+        **model.get_config()
+        | {
+            "backbone": ResNet.from_config(backbone),
+            "attention_batch_norm": False,
+            "dtype": dtype,
+        }
     )
     folded.build((None, None, None, 3))
     for source, target in zip(

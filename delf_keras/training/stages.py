@@ -52,14 +52,7 @@ def _delf_for(delf, options):
     kept = [part for part in wanted if wanted[part] == config[part]]
     if len(kept) == len(wanted):
         return delf
-    result = Delf(
-        delf.backbone,
-        attention_batch_norm=config["attention_batch_norm"],
-        scaling=config["scaling"],
-        dtype=delf.dtype_policy,
-        name=delf.name,
-        **wanted,
-    )
+    result = Delf(**config | wanted | {"backbone": delf.backbone})
     result.build((None, None, None, 3))
     for part in kept:
         if getattr(delf, part) is not None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ class TrainingState:
     Attributes:
         history: The metrics of each epoch that is done, a dict each.
         monitor: The metric by which the best epoch is chosen. Of a loss the
-            lowest value is the best, of all else the highest.
+            lowest value is the best, of all else the highest; NaN is worst.
     """
 
     history: tuple[dict[str, float], ...] = ()
@@ -33,9 +34,12 @@ class TrainingState:
     @property
     def best_epoch(self):
         """Index of the best epoch, the earliest of those that are equal."""
-        values = [metrics[self.monitor] for metrics in self.history]
-        best = min if self.monitor.endswith("loss") else max
-        return values.index(best(values))
+        sign = 1 if self.monitor.endswith("loss") else -1
+        values = [sign * metrics[self.monitor] for metrics in self.history]
+        # NaN is neither less than a number nor greater.
+        return min(
+            range(len(values)), key=lambda i: (math.isnan(values[i]), values[i])
+        )
 
 
 def read_state(folder, monitor="loss"):

@@ -320,6 +320,20 @@ def test_a_backbone_that_was_saved_frozen_stays_frozen(shared):
     assert not any(v.trainable for v in delf.backbone.weights)
 
 
+def test_a_frozen_delf_learns_all_the_same(make_model):
+    delf = make_model(**AUTOENCODER)
+    delf.trainable = False
+    assert len(JointClassifier(delf, CLASSES).delf.trainable_weights) == len(
+        make_model(**AUTOENCODER).trainable_weights
+    )
+
+
+@pytest.mark.parametrize("kind", [AttentionClassifier, JointClassifier])
+def test_norm_attention_has_nothing_to_train(make_model, kind):
+    with pytest.raises(ValueError, match='"conv".*Received: NormAttention'):
+        kind(make_model(), CLASSES)
+
+
 def test_unknown_pooling(make_model):
     with pytest.raises(
         ValueError, match='"sum" or "mean". Received: pooling=\'max\''

@@ -45,6 +45,16 @@ def test_model_is_left_as_it_was(make_model):
     assert model_fingerprint(model) == before
 
 
+def test_the_rest_of_the_config_is_kept(make_model):
+    model = make_model(attention="conv", autoencoder=6, resampling="tf1")
+    changed = {"attention_batch_norm": False}
+    expected, received = (
+        {k: v for k, v in each.get_config().items() if k != "backbone"}
+        for each in (model, fold_batch_norm(model))
+    )
+    assert received == expected | changed
+
+
 def test_statistics_are_fixed(make_model, make_photograph):
     folded = fold_batch_norm(make_model(attention="conv"))
     pixels = make_photograph(64, 80)[None]

@@ -50,6 +50,9 @@ def values_in(classifier):
         ("val_loss", (3, 1, 1), 1),
         ("attention_accuracy", (3, 1, 2), 0),
         ("mAP_M", (1, 3, 3), 1),
+        ("val_loss", (np.nan, 3, np.nan, 1, np.inf), 3),
+        ("mAP_M", (np.nan, 1, 3, np.nan), 2),
+        ("mAP_M", (np.nan, np.nan), 0),
     ],
 )
 def test_the_best_epoch(monitor, values, best):
