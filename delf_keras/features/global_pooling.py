@@ -24,7 +24,8 @@ def global_descriptor(level_features, options):
         options: `ExtractionOptions`.
 
     Returns:
-        float32 tensor `[batch, channels]` of unit length.
+        float32 tensor `[batch, channels]` of unit length; zeros where no level
+        has a cell.
 
     Reference:
         Radenovic et al., "Fine-tuning CNN image retrieval with no human
@@ -45,5 +46,7 @@ def global_descriptor(level_features, options):
 
 def _generalised_mean(features, power):
     features = tf.maximum(tf.cast(features, tf.float32), _LEAST)
-    mean = tf.reduce_mean(features**power, axis=1) ** (1.0 / power)
+    # A level that is too small has no cell.
+    count = tf.cast(tf.maximum(tf.shape(features)[1], 1), tf.float32)
+    mean = (tf.reduce_sum(features**power, axis=1) / count) ** (1.0 / power)
     return tf.math.l2_normalize(mean, axis=-1)

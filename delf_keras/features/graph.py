@@ -1,5 +1,6 @@
 """Extraction as one TensorFlow graph: from pixels to descriptors."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -105,17 +106,42 @@ class DenseNetwork:
             outputs of `Delf`.
         field: `ReceptiveField` of its cells.
         resampling: How levels are resized, see `Delf`.
+        least_side: Pixels on a side below which an image has no cell.
     """
 
     run: Callable
     field: ReceptiveField
     resampling: str
+    least_side: int = 1
 
     @classmethod
     def of(cls, model, run):
         """Returns that of a `Delf`, which `run` computes."""
         field = receptive_field(model.backbone.spatial_layers())
-        return cls(run, field, model.resampling)
+        least_side = next(
+            side
+            for side in itertools.count(1)
+            if all(model.backbone.compute_output_shape((1, side, side, 3)))
+        )
+        return cls(run, field, model.resampling, least_side)
+
+    def cells_of(self, images):
+        """Returns what `run` does, which never sees an image without a cell.
+
+        Of nothing, TensorFlow's convolutions make another number of channels.
+        """
+        if self.least_side == 1:
+            return self.run(images)
+        sides = tf.shape(images)[1:3]
+        missing = tf.maximum(self.least_side - sides, 0)
+        outputs = self.run(
+            tf.pad(images, [[0, 0], [0, missing[0]], [0, missing[1]], [0, 0]])
+        )
+        whole = tf.cast(missing == 0, tf.int32)
+        rows, columns = tf.unstack(tf.shape(outputs["features"])[1:3] * whole)
+        return {
+            name: values[:, :rows, :columns] for name, values in outputs.items()
+        }
 
 
 def extraction_function(network, pca, options):
@@ -249,7 +275,7 @@ def level_cells(network, images, scale):
     level_size = pyramid.level_size(size, scale)
 
     level = pyramid.resize(images, level_size, network.resampling)
-    outputs = network.run(level)
+    outputs = network.cells_of(level)
     grid = tf.shape(outputs["features"])[:3]
     origins = pyramid.cell_origins(grid[1:], network.field.stride)
     low = origins - network.field.padding

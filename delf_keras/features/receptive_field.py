@@ -8,7 +8,8 @@ class ReceptiveField:
     """The receptive field of the cells of a feature map.
 
     Cell `i` sees the pixels from `stride * i - padding` on, `size` of them.
-    Since `size == 2 * padding + 1`, its centre is at `stride * i` exactly.
+    Since `size == 2 * padding + 1`, its center is at `stride * i` exactly;
+    `ResNet.spatial_layers` tells where that is two or three pixels off.
 
     Attributes:
         size: Pixels on a side.
@@ -26,8 +27,8 @@ def receptive_field(spatial_layers):
 
     Args:
         spatial_layers: Pairs of kernel size and stride, each an int or
-            (rows, columns), from the image on. Each layer pads its first side
-            by `(kernel size - 1) // 2`.
+            (rows, columns), from the image on. Each layer is taken to pad its
+            first side by `(kernel size - 1) // 2`.
 
     Returns:
         `ReceptiveField`.

@@ -12,6 +12,10 @@ UNITS = {
     101: (3, 4, 23, 3),
 }
 
+# Pixels on a side of which pooling without padding makes one cell. Of fewer,
+# TensorFlow makes an error, or its process dies.
+_LEAST_UNPADDED = 5
+
 
 @keras.saving.register_keras_serializable(package="delf_keras")
 class ResNet(keras.Model):
@@ -41,7 +45,9 @@ class ResNet(keras.Model):
 
     Output shape:
         `[batch, ceil(height / output_stride), ceil(width / output_stride),
-        channels]`.
+        channels]`. "tf2" has a cell less where its pooling, which does not
+        pad, leaves a part of a window, and none on a side of fewer than five
+        pixels.
 
     Reference:
         He et al., arXiv 1512.03385.
@@ -154,11 +160,19 @@ class ResNet(keras.Model):
         self.built = True
 
     def call(self, inputs, training=None):
-        x = self.stem(inputs, training=training)
+        sides = keras.ops.shape(inputs)[1:3]
+        unpadded = self.pool_padding == "none"
+        x = _padded(inputs, sides) if unpadded else inputs
+        x = self.stem(x, training=training)
         x = self.pool(x if self.pool_pad is None else self.pool_pad(x))
         for unit in self.units:
             x = unit(x, training=training)
-        return x if self.subsample is None else self.subsample(x)
+        if self.subsample is not None:
+            x = self.subsample(x)
+        if unpadded:
+            rows, columns = map(self._cells, sides)
+            x = x[:, :rows, :columns]
+        return x
 
     def compute_output_shape(self, input_shape):
         batch, *sides, _ = input_shape
@@ -184,10 +198,14 @@ class ResNet(keras.Model):
     def spatial_layers(self):
         """Returns the (kernel size, strides) of each layer on the deepest path.
 
-        Every layer pads its first side by `(kernel size - 1) // 2`, so this is
-        all that the receptive field depends on. Only pooling that is padded
-        "same" pads a side of even length by one less there, which shifts what
-        a cell sees by two pixels, and is overlooked.
+        The receptive field is derived from these as if every layer padded its
+        first side by `(kernel size - 1) // 2`. "first" does. What pads "same"
+        pads a side of even length by one less there, and what pads nothing by
+        nothing: the field of "last" begins two pixels later than is said on
+        sides that are even after the first convolution, unless its pooling is
+        "symmetric", and that of "tf2" two pixels later on odd sides and three
+        on even ones. Google's code overlooks this as well, and published
+        features have the same locations.
         """
         path = [layer.conv for unit in self.units for layer in unit.residual]
         if self.subsample is not None:
@@ -216,6 +234,19 @@ class ResNet(keras.Model):
             "output_stride": self.output_stride,
             "batch_norm": self.batch_norm,
         }
+
+
+def _padded(images, sides):
+    """Pads images at their ends to the least that can be pooled."""
+    missing = [
+        max(_LEAST_UNPADDED - side, 0)
+        if isinstance(side, int)
+        else keras.ops.maximum(_LEAST_UNPADDED - side, 0)
+        for side in sides
+    ]
+    return keras.ops.pad(
+        images, [[0, 0], *([0, each] for each in missing), [0, 0]]
+    )
 
 
 def _check_arguments(depth, stride_placement, output_block, output_stride):

@@ -8,6 +8,7 @@ from delf_keras.features import graph
 from delf_keras.features.graph import ExtractionOptions, extraction_graph
 from delf_keras.features.pca import Pca
 from delf_keras.features.receptive_field import ReceptiveField
+from delf_keras.models.residual import LAYOUTS
 
 SCALES = (0.5, 2**-0.5, 1.0, 2**0.5)
 EVERY = {"max_features": 100_000, "scales": SCALES}
@@ -301,6 +302,37 @@ def test_cells_of_a_photograph(make_model, make_photograph):
         cells["locations"],
         atol=1e-3,
     )
+
+
+@pytest.mark.parametrize("stride_placement", LAYOUTS)
+def test_small_photographs(make_model, stride_placement):
+    """What has no cell on a level has none in all, and does no harm."""
+    model = make_model(
+        width=1,
+        attention="conv",
+        autoencoder=4,
+        resnet={"stride_placement": stride_placement},
+    )
+    scales = (0.25, 1.0)
+    options = ExtractionOptions(scales=scales, global_power=3.0)
+    extract = extraction_graph(model, None, options)
+    for height in range(1, 41):
+        for width in (height, 41 - height, 100):
+            outputs = extract(np.zeros((1, height, width, 3), np.uint8))
+            levels = [
+                (round(height * scale) or 1, round(width * scale) or 1)
+                for scale in scales
+            ]
+            shapes = [
+                model.backbone.compute_output_shape((1, *level, 3))
+                for level in levels
+            ]
+            count = sum(rows * columns for _, rows, columns, _ in shapes)
+
+            assert outputs["num_features"] == [count]
+            assert outputs["descriptors"].shape == (1, count, 4)
+            for values in outputs.values():
+                assert np.isfinite(values).all()
 
 
 def test_bfloat16(tiny_model, photograph):

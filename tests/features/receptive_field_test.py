@@ -1,4 +1,4 @@
-"""The receptive field that is derived is the one that gradients see."""
+"""The receptive field that is derived, and the one that gradients see."""
 
 import numpy as np
 import pytest
@@ -6,10 +6,11 @@ import tensorflow as tf
 
 from delf_keras.features import pyramid
 from delf_keras.features.receptive_field import ReceptiveField, receptive_field
+from delf_keras.models.residual import LAYOUTS
 from delf_keras.models.resnet import ResNet
 
 
-@pytest.mark.parametrize("stride_placement", ["first", "last"])
+@pytest.mark.parametrize("stride_placement", LAYOUTS)
 @pytest.mark.parametrize(
     ("output_block", "output_stride", "expected"),
     [
@@ -36,7 +37,7 @@ def test_resnet101():
 
 
 @pytest.mark.parametrize("depth", [14, 26, 50])
-@pytest.mark.parametrize("stride_placement", ["first", "last"])
+@pytest.mark.parametrize("stride_placement", LAYOUTS)
 def test_is_symmetric_about_its_centre(depth, stride_placement):
     backbone = ResNet(depth, stride_placement=stride_placement)
     field = receptive_field(backbone.spatial_layers())
@@ -79,49 +80,44 @@ def seen_pixels(backbone, height, width, cell):
     return rows.min(), rows.max(), columns.min(), columns.max()
 
 
+@pytest.mark.parametrize("output_stride", [16, 32])
 @pytest.mark.parametrize(
-    ("stride_placement", "output_stride", "height", "width"),
+    ("stride_placement", "pool_padding", "size", "shift"),
     [
-        ("first", 16, 160, 191),
-        ("first", 32, 160, 191),
-        ("last", 16, 162, 189),
-        ("last", 32, 162, 189),
+        ("first", None, (160, 191), (0, 0)),
+        ("last", "symmetric", (160, 191), (0, 0)),
+        # As TF-slim does, "same" pads at the end alone what is even after the
+        # first convolution.
+        ("last", None, (162, 189), (0, 0)),
+        ("last", None, (160, 191), (2, 2)),
+        # As in tensorflow/models, whose boxes do not say so.
+        ("tf2", None, (160, 191), (3, 2)),
     ],
 )
-def test_a_cell_sees_exactly_its_receptive_field(
-    randomise, stride_placement, output_stride, height, width
+def test_what_a_cell_sees(
+    randomise, output_stride, stride_placement, pool_padding, size, shift
 ):
+    """The receptive field, later by the shift of rows and of columns."""
     backbone = ResNet(
         14,
         width=8,
         stride_placement=stride_placement,
         output_stride=output_stride,
+        pool_padding=pool_padding,
     )
     backbone.build((None, None, None, 3))
     randomise(backbone)
     field = receptive_field(backbone.spatial_layers())
-    cell = (80 // output_stride, 96 // output_stride)
-    y, x = (field.stride * index for index in cell)
+    cell = (64 // output_stride, 96 // output_stride)
+    y, x = (
+        field.stride * index + late
+        for index, late in zip(cell, shift, strict=True)
+    )
 
     assert (field.size, field.padding) == (67, 33)
-    assert seen_pixels(backbone, height, width, cell) == (
+    assert seen_pixels(backbone, *size, cell) == (
         y - field.padding,
         y + field.padding,
         x - field.padding,
         x + field.padding,
-    )
-
-
-def test_even_sides_shift_the_last_layout_by_two_pixels(randomise):
-    """Its "same" pooling pads an even side only at the end, as TF-slim does."""
-    backbone = ResNet(14, width=8, stride_placement="last")
-    backbone.build((None, None, None, 3))
-    randomise(backbone)
-    y, x = 80 + 2, 96 + 2
-
-    assert seen_pixels(backbone, 160, 192, (5, 6)) == (
-        y - 33,
-        y + 33,
-        x - 33,
-        x + 33,
     )

@@ -1,5 +1,6 @@
-"""ResNet in both layouts, against keras.applications and plain TensorFlow."""
+"""ResNet in all layouts, against keras.applications and plain TensorFlow."""
 
+import itertools
 import math
 
 import keras
@@ -7,9 +8,8 @@ import numpy as np
 import pytest
 
 from delf_keras.models.imagenet import load_imagenet_weights
+from delf_keras.models.residual import LAYOUTS
 from delf_keras.models.resnet import ResNet
-
-LAYOUTS = ["first", "last"]
 
 
 @pytest.fixture
@@ -34,6 +34,14 @@ def relative_difference(received, expected):
     return np.abs(received - expected).max() / np.abs(expected).max()
 
 
+def cells_of(side, stride_placement, output_stride):
+    """Cells of a side: "tf2" pools whole windows of three only."""
+    if stride_placement == "tf2":
+        pooled = max((math.ceil(side / 2) - 3) // 2 + 1, 0)
+        return math.ceil(pooled / (output_stride // 4))
+    return math.ceil(side / output_stride)
+
+
 @pytest.mark.parametrize("stride_placement", LAYOUTS)
 @pytest.mark.parametrize(
     ("output_block", "output_stride", "channels"),
@@ -48,12 +56,32 @@ def test_output_shape(
         output_stride=output_stride,
     )
     assert model.channels == channels
-    for size in ((64, 96), (65, 97), (63, 31), (33, 50), (1, 2)):
-        rows_columns = (math.ceil(side / output_stride) for side in size)
-        expected = (2, *rows_columns, channels)
+    for size in ((64, 96), (65, 97), (63, 31), (33, 50), (4, 5), (1, 2)):
+        rows, columns = (
+            cells_of(side, stride_placement, output_stride) for side in size
+        )
+        expected = (2, rows, columns, channels)
 
         assert model(random_images(2, *size)).shape == expected
         assert model.compute_output_shape((2, *size, 3)) == expected
+
+
+@pytest.mark.tf_only
+@pytest.mark.parametrize("stride_placement", LAYOUTS)
+def test_every_small_size(make_resnet, stride_placement):
+    """Of an image that is too small nothing is left, and no error comes."""
+    import tensorflow as tf
+
+    model = make_resnet(width=2, stride_placement=stride_placement)
+    features = tf.function(
+        model.call, input_signature=[tf.TensorSpec([None, None, None, 3])]
+    )
+    for height, width in itertools.product(range(1, 41), repeat=2):
+        shape = features(tf.zeros([1, height, width, 3])).shape
+        rows, columns = (
+            cells_of(side, stride_placement, 16) for side in (height, width)
+        )
+        assert shape == (1, rows, columns, 32)
 
 
 def test_output_shape_of_unknown_size():

@@ -201,6 +201,22 @@ def test_delf_compat_selects(compat, files):
     assert compat(image, scales=())["features"].shape == (0, 128)
 
 
+def test_delf_compat_of_small_levels(make_model, make_photograph):
+    """Levels of two and of five pixels: no cell, and one."""
+    model = make_model(
+        width=1, attention="conv", resnet={"stride_placement": "tf2"}
+    )
+    signatures = make_signatures(Extractor(model), Limits())
+    outputs = call(
+        signatures["delf_compat"],
+        input_image=make_photograph(10, 10),
+        input_scales=np.array([0.25, 0.5], np.float32),
+        input_max_feature_num=np.int32(5),
+        input_abs_thres=np.float32(0),
+    )
+    assert outputs["features"].shape == (1, 16)
+
+
 def test_bfloat16(served_extractor, files):
     """Outputs stay float32."""
     options = dataclasses.replace(
