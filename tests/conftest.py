@@ -1,5 +1,6 @@
 """Fixtures that every test may use."""
 
+import contextlib
 import os
 import pickle
 import shutil
@@ -16,6 +17,23 @@ def pytest_configure(config):
         "filterwarnings",
         "ignore:__array__ implementation doesn't accept:DeprecationWarning",
     )
+
+
+@pytest.fixture
+def full_disk():
+    """A function in whose context no file grows beyond some bytes."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    @contextlib.contextmanager
+    def full_disk(size):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return full_disk
 
 
 @pytest.fixture(scope="session")

@@ -31,13 +31,17 @@ class Attention(keras.layers.Layer):
         self.filters = filters
         self.batch_norm = batch_norm
         policy = self.dtype_policy
-        self.conv_1 = keras.layers.Conv2D(filters, 1, dtype=policy)
+        self.conv_1 = keras.layers.Conv2D(
+            filters, 1, data_format="channels_last", dtype=policy
+        )
         self.bn_1 = (
             keras.layers.BatchNormalization(epsilon=1e-3, dtype=policy)
             if batch_norm
             else None
         )
-        self.conv_2 = keras.layers.Conv2D(1, 1, dtype=policy)
+        self.conv_2 = keras.layers.Conv2D(
+            1, 1, data_format="channels_last", dtype=policy
+        )
 
     def build(self, input_shape):
         self.conv_1.build(input_shape)

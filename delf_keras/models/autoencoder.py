@@ -28,9 +28,15 @@ class Autoencoder(keras.layers.Layer):
         policy = self.dtype_policy
         self.dimension = dimension
         self.channels = channels
-        self.encoder = keras.layers.Conv2D(dimension, 1, dtype=policy)
+        self.encoder = keras.layers.Conv2D(
+            dimension, 1, data_format="channels_last", dtype=policy
+        )
         self.decoder = keras.layers.Conv2D(
-            channels, 1, activation="relu", dtype=policy
+            channels,
+            1,
+            data_format="channels_last",
+            activation="relu",
+            dtype=policy,
         )
 
     def build(self, input_shape):

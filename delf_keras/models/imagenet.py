@@ -80,8 +80,12 @@ def _keras_application(backbone, weights=None):
         50: keras.applications.ResNet50,
         101: keras.applications.ResNet101,
     }
+    # Weights are the same in both formats.
+    channels_last = keras.config.image_data_format() == "channels_last"
     return applications[backbone.depth](
-        weights=weights, include_top=False, input_shape=(None, None, 3)
+        weights=weights,
+        include_top=False,
+        input_shape=(None, None, 3) if channels_last else (3, None, None),
     )
 
 

@@ -42,7 +42,7 @@ class PixelScaling(keras.layers.Layer):
         pixels = keras.ops.cast(inputs, "float32")
         if order != (0, 1, 2):
             pixels = keras.ops.flip(pixels, axis=-1)
-        pixels = (pixels - keras.ops.convert_to_tensor(mean)) / scale
+        pixels = (pixels - keras.ops.convert_to_tensor(mean, "float32")) / scale
         return keras.ops.cast(pixels, self.compute_dtype)
 
     def compute_output_shape(self, input_shape):

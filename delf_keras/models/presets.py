@@ -18,7 +18,7 @@ from delf_keras.atomic import atomic_path
 from delf_keras.models.delf import Delf
 from delf_keras.models.imagenet import load_imagenet_weights
 from delf_keras.models.resnet import ResNet
-from delf_keras.models.weights import check_finite, halve_weights, with_dtype
+from delf_keras.models.weights import check_finite, save_weights, with_dtype
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.weights.h5"
@@ -194,6 +194,9 @@ def _load_folder(preset, dtype):
     weights = preset.file(WEIGHTS_FILE)
     try:
         model = keras.saving.deserialize_keras_object(config)
+        # Keras goes on where a build fails, with a model without weights.
+        if not model.weights:
+            model.backbone.build((None, None, None, 3))
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(
             f"{folder / CONFIG_FILE} does not describe a model. "
@@ -226,9 +229,7 @@ def save_model(model, folder, info, pca=None, half=False):
         temporary.mkdir()
         config = keras.saving.serialize_keras_object(model)
         (temporary / CONFIG_FILE).write_text(json.dumps(config, indent=2))
-        model.save_weights(temporary / WEIGHTS_FILE)
-        if half:
-            halve_weights(temporary / WEIGHTS_FILE)
+        save_weights(model, temporary / WEIGHTS_FILE, half)
         if pca is not None:
             np.savez(temporary / PCA_FILE, **pca)
         checksums = {

@@ -64,7 +64,9 @@ class ConvBatchNorm(keras.layers.Layer):
         # Keras' "same" pads a strided convolution by the parity of its input.
         explicit = strides > 1 and kernel_size > 1 and padding == "symmetric"
         self.pad = (
-            keras.layers.ZeroPadding2D(kernel_size // 2, dtype=policy)
+            keras.layers.ZeroPadding2D(
+                kernel_size // 2, data_format="channels_last", dtype=policy
+            )
             if explicit
             else None
         )
@@ -73,6 +75,7 @@ class ConvBatchNorm(keras.layers.Layer):
             kernel_size,
             strides,
             "valid" if explicit else "same",
+            data_format="channels_last",
             use_bias=layout.use_bias or not batch_norm,
             dtype=policy,
             name=f"{self.name}_conv",
@@ -147,7 +150,10 @@ class Bottleneck(keras.layers.Layer):
             self.shortcut = convolution(0, 4 * filters, 1, strides, relu=False)
         elif strides > 1:
             self.shortcut = keras.layers.MaxPooling2D(
-                1, strides, dtype=self.dtype_policy
+                1,
+                strides,
+                data_format="channels_last",
+                dtype=self.dtype_policy,
             )
         self.relu = keras.layers.ReLU(dtype=self.dtype_policy)
 

@@ -88,7 +88,9 @@ class ResNet(keras.Model):
             name="conv1",
         )
         self.pool_pad = (
-            keras.layers.ZeroPadding2D(1, dtype=policy)
+            keras.layers.ZeroPadding2D(
+                1, data_format="channels_last", dtype=policy
+            )
             if self.pool_padding == "symmetric"
             else None
         )
@@ -96,6 +98,7 @@ class ResNet(keras.Model):
             3,
             2,
             "same" if self.pool_padding == "same" else "valid",
+            data_format="channels_last",
             dtype=policy,
         )
         self.units = [
@@ -108,7 +111,12 @@ class ResNet(keras.Model):
         for strides in self._block_strides():
             total *= strides
         self.subsample = (
-            keras.layers.MaxPooling2D(1, output_stride // total, dtype=policy)
+            keras.layers.MaxPooling2D(
+                1,
+                output_stride // total,
+                data_format="channels_last",
+                dtype=policy,
+            )
             if total < output_stride
             else None
         )

@@ -1,7 +1,9 @@
 """What is done with the weights of a model, whatever they are of."""
 
 import hashlib
+import io
 import json
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -63,16 +65,38 @@ def with_dtype(config, policy):
     }
 
 
-def halve_weights(path):
-    """Rewrites a file of float32 weights with float16 ones.
+def save_weights(model, path, half=False):
+    """Writes the weights of a model, and those of its optimizer, to a file.
+
+    They are serialized in memory: HDF5 ends the process where it finds the
+    disk full.
 
     Args:
-        path: `Path` of a file that Keras saved.
+        model: Keras model, built.
+        path: str or `Path`.
+        half: bool. Whether to write float32 weights as float16 ones.
+
+    Raises:
+        OSError: if the file cannot be written.
     """
+    file = _FileInMemory()
+    model.save_weights(file)
+    Path(path).write_bytes((_halved(file) if half else file).getbuffer())
+
+
+class _FileInMemory(io.BytesIO):
+    """A file for Keras, which asks for a name that ends as it expects."""
+
+    def __str__(self):
+        return "memory.weights.h5"
+
+
+def _halved(file):
+    """Returns a file of float32 weights as one of float16 ones, in memory."""
     import h5py
 
-    halved = path.with_name("halved.h5")
-    with h5py.File(path) as source, h5py.File(halved, "w") as target:
+    halved = io.BytesIO()
+    with h5py.File(file) as source, h5py.File(halved, "w") as target:
 
         def copy(name, item):
             if isinstance(item, h5py.Dataset):
@@ -82,4 +106,4 @@ def halve_weights(path):
             target[name].attrs.update(item.attrs)
 
         source.visititems(copy)
-    halved.replace(path)
+    return halved

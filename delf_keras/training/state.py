@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from delf_keras.atomic import atomic_path
-from delf_keras.models.weights import check_finite
+from delf_keras.models.weights import check_finite, save_weights
 
 STATE_FILE = "state.json"
 LOG_FILE = "log.csv"
@@ -87,12 +87,11 @@ def save_epoch(folder, classifier, state):
     check_finite(classifier)
     try:
         with atomic_path(weights_path(folder, state.epochs - 1)) as temporary:
-            classifier.save_weights(temporary)
+            save_weights(classifier, temporary)
         _write_log(folder / LOG_FILE, state.history)
         with atomic_path(folder / STATE_FILE) as temporary:
             temporary.write_text(json.dumps(vars(state), indent=2))
-    # h5py raises RuntimeError where closing a file finds the disk full.
-    except (OSError, RuntimeError) as error:
+    except OSError as error:
         raise OSError(
             "The checkpoint could not be written; the one before it is whole, "
             "and the same command goes on from there. "

@@ -61,6 +61,17 @@ def test_weights_up_to_block_3(resnet50_file, images, expected):
     assert_same(model(images), expected[3])
 
 
+def test_another_format_of_images(resnet50_file, images, expected, request):
+    """That of Keras' own models, which the weights do not depend on."""
+    keras.config.set_image_data_format("channels_first")
+    request.addfinalizer(
+        lambda: keras.config.set_image_data_format("channels_last")
+    )
+    model = make_resnet()
+    load_imagenet_weights(model, resnet50_file)
+    assert_same(model(images), expected[3])
+
+
 def test_weights_of_the_whole_model(tmp_path, keras_resnet50, images, expected):
     path = tmp_path / "resnet50.weights.h5"
     keras_resnet50.save_weights(path)

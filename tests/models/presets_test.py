@@ -16,6 +16,7 @@ import pytest
 import delf_keras
 from delf_keras.models import presets
 from delf_keras.models.delf import Delf
+from delf_keras.models.resnet import ResNet
 from delf_keras.models.weights import model_fingerprint
 
 VARIANTS = {
@@ -103,15 +104,48 @@ def test_existing_folder_is_refused(tmp_path, saved, tiny_model):
         assert sorted(folder.iterdir()) == before
 
 
-def test_failed_save_leaves_nothing(tmp_path, monkeypatch, make_model):
-    def fail(path):
-        raise OSError("No space left on device")
-
-    model = make_model()
-    monkeypatch.setattr(model, "save_weights", fail)
-    with pytest.raises(OSError, match="No space left"):
-        model.save_to_preset(tmp_path / "folder")
+@pytest.mark.parametrize("half", [False, True])
+def test_a_full_disk_leaves_nothing(tmp_path, tiny_model, full_disk, half):
+    """HDF5 that finds it would end the process."""
+    with full_disk(30_000), pytest.raises(OSError, match="File too large"):
+        presets.save_model(tiny_model, tmp_path / "folder", {}, half=half)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("image_data_format", "channels_first"), ("floatx", "float64")],
+)
+def test_settings_of_keras_are_those_of_other_models(
+    tmp_path, make_model, make_photograph, request, variant, setting, value
+):
+    model = make_model(**VARIANTS[variant])
+    model.save_to_preset(tmp_path / "folder")
+    pixels = make_photograph(64, 80)[None]
+    expected = model(pixels)
+    change = getattr(keras.config, f"set_{setting}")
+    request.addfinalizer(
+        functools.partial(change, getattr(keras.config, setting)())
+    )
+    change(value)
+    loaded = Delf.from_preset(tmp_path / "folder")
+
+    assert model_fingerprint(loaded) == model_fingerprint(model)
+    for name, values in loaded(pixels).items():
+        np.testing.assert_array_equal(values, expected[name])
+
+
+@pytest.mark.filterwarnings("ignore:.* cannot be built automatically")
+def test_a_model_that_cannot_be_built(saved, monkeypatch):
+    """Keras warns, and goes on with one that has no weights."""
+
+    def build(self, input_shape):
+        raise TypeError("channels of unknown number")
+
+    monkeypatch.setattr(ResNet, "build", build)
+    with pytest.raises(ValueError, match="not describe .* unknown number"):
+        Delf.from_preset(saved)
 
 
 def test_built_in_presets():

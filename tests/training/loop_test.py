@@ -1,5 +1,6 @@
 """A run: it learns, goes on after a kill, and stops where it must."""
 
+import contextlib
 import csv
 import dataclasses
 import json
@@ -151,20 +152,18 @@ def test_nan_names_the_photographs(
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(
-    make_small_classifier, coloured_data, tmp_path, monkeypatch
+    make_small_classifier, coloured_data, tmp_path, full_disk
 ):
-    def fill_disk(self, path, **options):
-        path.write_bytes(b"part of the weights")
-        raise OSError(28, "No space left on device")
-
     class Fill(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             if epoch == 2:
-                monkeypatch.setattr(keras.Model, "save_weights", fill_disk)
+                disk.enter_context(full_disk(1000))
 
-    with pytest.raises(OSError, match="goes on from there.*No space left"):
+    with (
+        contextlib.ExitStack() as disk,
+        pytest.raises(OSError, match="goes on from there.*File too large"),
+    ):
         run(make_small_classifier, coloured_data, tmp_path, callbacks=[Fill()])
-    monkeypatch.undo()
 
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "epoch_00002.weights.h5",

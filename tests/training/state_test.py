@@ -130,12 +130,12 @@ def test_killed_between_weights_and_state(tmp_path, classifier, monkeypatch):
     assert values_in(classifier) == {2}
 
 
-def test_hdf5_that_finds_the_disk_full(tmp_path, classifier, monkeypatch):
-    def fill_disk(path):
-        raise RuntimeError("Unable to synchronously close file")
-
-    monkeypatch.setattr(classifier, "save_weights", fill_disk)
-    with pytest.raises(OSError, match="same command goes on .*close file"):
+def test_a_full_disk(tmp_path, classifier, full_disk):
+    """HDF5 that finds it would end the process."""
+    with (
+        full_disk(1000),
+        pytest.raises(OSError, match="same command goes on .*File too large"),
+    ):
         save_epoch(tmp_path, classifier, state_of(1.0))
     assert not list(tmp_path.iterdir())
 
