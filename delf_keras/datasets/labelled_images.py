@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from delf_keras.photograph_files import check_regular
+
 WHOLE_FILE = -1
 
 
@@ -121,6 +123,7 @@ def read_part(path, offset, length):
     Raises:
         OSError: if the file cannot be read.
     """
+    check_regular(path)
     with open(path, "rb") as file:
         file.seek(offset)
         return file.read(length)

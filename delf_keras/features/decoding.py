@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from delf_keras.features.image_headers import has, number
 from delf_keras.features.tracing import graph_function
+from delf_keras.photograph_files import check_regular
 
 # A photograph with a shorter side than this has nothing to retrieve.
 MIN_SIDE = 10
@@ -149,6 +150,7 @@ def read_photograph_file(path):
         ImageError: if the file cannot be read, or is empty.
     """
     try:
+        check_regular(path)
         contents = Path(path).read_bytes()
     except OSError as error:
         raise ImageError(

@@ -1,6 +1,7 @@
 """Photographs are decoded as Pillow decodes them, or refused with a reason."""
 
 import io
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -229,6 +230,8 @@ def test_corrupt_png(tmp_path, rgb):
 
 @pytest.mark.parametrize("error", [PermissionError(13, "Permission denied")])
 def test_unreadable_file(tmp_path, monkeypatch, error):
+    (tmp_path / "a.jpg").touch()
+
     def fail(path):
         raise error
 
@@ -240,10 +243,17 @@ def test_unreadable_file(tmp_path, monkeypatch, error):
 
 
 def test_folder_and_missing_file(tmp_path):
-    with pytest.raises(ImageError, match=f"Received: {tmp_path} .*directory"):
+    with pytest.raises(ImageError, match=f"Received: {tmp_path} .Not a reg"):
         read_image(tmp_path)
     with pytest.raises(ImageError, match=r"a.jpg \(No such file"):
         read_image(str(tmp_path / "a.jpg"))
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.jpg")
+    for path in (tmp_path / "a.jpg", "/dev/zero"):
+        with pytest.raises(ImageError, match=f"{path} .Not a regular file"):
+            read_image(path)
 
 
 @pytest.mark.parametrize(
