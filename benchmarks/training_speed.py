@@ -18,7 +18,7 @@ from delf_keras.benchmarking.recording import record
 from delf_keras.datasets.labelled_images import LabelledImages
 from delf_keras.features.photographs import find_photographs
 from delf_keras.models import Delf, ResNet
-from delf_keras.training.options import STAGE_DEFAULTS, TrainingOptions
+from delf_keras.training.options import STAGES, TrainingOptions
 from delf_keras.training.pipeline import PipelineOptions, training_batches
 from delf_keras.training.stages import compile_classifier, make_classifier
 
@@ -28,7 +28,7 @@ flags.DEFINE_string("photos", None, "Folder of photographs.")
 flags.DEFINE_integer("depth", 50, "Depth of the ResNet.")
 flags.DEFINE_integer("width", 64, "Width of the ResNet.")
 flags.DEFINE_integer("num_classes", 586, "Classes; 586 are those of the paper.")
-flags.DEFINE_list("stages", list(STAGE_DEFAULTS), "Stages to measure.")
+flags.DEFINE_list("stages", list(STAGES), "Stages to measure.")
 flags.DEFINE_integer("descriptor_batch", 8, "Batch at the descriptor's size.")
 flags.DEFINE_integer("attention_batch", 1, "Batch at the attention's size.")
 flags.DEFINE_integer("steps", 3, "Steps that are timed, after one that is not.")
@@ -50,8 +50,8 @@ def main(_):
 
 def measure_stage(stage):
     """Returns photographs per second of a stage, its peer and its pipeline."""
-    defaults = STAGE_DEFAULTS[stage]
-    size = defaults["image_size"]
+    views = PipelineOptions.of_stage(stage, batch_size=8)
+    size = views.image_size
     batch = (
         FLAGS.attention_batch
         if stage == "attention"
@@ -71,7 +71,7 @@ def measure_stage(stage):
             if step:
                 times.append(time.perf_counter() - start)
     own, plain = (batch / np.median(times) for times in seconds.values())
-    pipeline = pipeline_rate(stage, size, defaults["resize_size"])
+    pipeline = pipeline_rate(views)
     return {
         "image_size": size,
         "batch_size": batch,
@@ -111,18 +111,12 @@ def plain_classifier():
     return model
 
 
-def pipeline_rate(stage, image_size, resize_size):
+def pipeline_rate(views):
     """Returns photographs per second of the pipeline alone."""
     folder = Path(FLAGS.photos)
     paths = [folder / name for name in find_photographs(folder)]
     images = LabelledImages.from_files(paths, [0] * len(paths), ("photograph",))
-    options = PipelineOptions(
-        image_size=image_size,
-        resize_size=resize_size,
-        batch_size=8,
-        gammas=STAGE_DEFAULTS[stage].get("gammas", (1.0,)),
-    )
-    batches = iter(training_batches(images, options, 0, 25))
+    batches = iter(training_batches(images, views, 0, 25))
     next(batches)
     start = time.perf_counter()
     count = sum(len(labels) for _, labels in batches)

@@ -13,6 +13,7 @@ from delf_keras.training.options import (
     STAGE_DEFAULTS,
     STAGES,
     TrainingOptions,
+    with_stage_defaults,
 )
 
 _STRINGS = {
@@ -185,7 +186,7 @@ def training_options(flags):
             "A run is as long as --epochs or --steps says, not both. "
             f"Received: epochs={flags.epochs}, steps={flags.steps}"
         )
-    return _from_flags(TrainingOptions, flags, epochs=flags.epochs or 10)
+    return TrainingOptions(**_fields_of(TrainingOptions, flags))
 
 
 def with_length(options, steps, num_images, batch_size):
@@ -214,11 +215,9 @@ def pipeline_options(flags):
     from delf_keras.datasets.augmentation import Augmentation
     from delf_keras.training.pipeline import PipelineOptions
 
-    return _from_flags(
-        PipelineOptions,
-        flags,
-        augmentation=_from_flags(Augmentation, flags),
-        gammas=tuple(map(float, stage_value(flags, "gammas") or (1.0,))),
+    options = _fields_of(PipelineOptions, flags)
+    return PipelineOptions.of_stage(
+        flags.stage, **options | _fields_of(Augmentation, flags)
     )
 
 
@@ -228,26 +227,21 @@ def finishing_options(flags):
     from delf_keras.training.finishing import FinishingOptions
 
     pca = PcaOptions(flags.pca_dimension, flags.whiten, flags.seed)
-    return _from_flags(FinishingOptions, flags, pca=pca)
+    return FinishingOptions(
+        **_fields_of(FinishingOptions, flags) | {"pca": pca}
+    )
 
 
-def stage_value(flags, name):
-    """Returns the value of a flag, the default of the stage if not given."""
-    value, defaults = flags[name].value, STAGE_DEFAULTS[flags.stage]
-    if value is not None or name not in defaults:
-        return value
-    if name == "resize_size":
-        # A smaller crop shall show as much of a photograph.
-        share = stage_value(flags, "image_size") / defaults["image_size"]
-        return round(share * defaults[name])
-    return defaults[name]
+def option_values(flags):
+    """Returns the value of every flag, the stage's default if not given."""
+    values = {name: flags[name].value for name in flags}
+    if values["gammas"] is not None:
+        values["gammas"] = tuple(map(float, values["gammas"]))
+    return values | with_stage_defaults(flags.stage, values)
 
 
-def _from_flags(kind, flags, **values):
-    """Makes a dataclass of the flags that are named as its fields."""
-    for field in dataclasses.fields(kind):
-        if field.name not in values:
-            value = stage_value(flags, field.name)
-            if value is not None:
-                values[field.name] = value
-    return kind(**values)
+def _fields_of(kind, flags):
+    """Returns the values of the flags that are named as fields of a class."""
+    values = option_values(flags)
+    names = {field.name for field in dataclasses.fields(kind)} & values.keys()
+    return {name: values[name] for name in names if values[name] is not None}

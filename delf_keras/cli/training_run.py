@@ -4,7 +4,7 @@ import dataclasses
 import json
 
 from delf_keras.atomic import atomic_path
-from delf_keras.cli.training_flags import stage_value
+from delf_keras.cli.training_flags import option_values
 
 _RUN_FILE = "run.json"
 # Flags that a run may go on with others of: they are for its end alone.
@@ -75,7 +75,7 @@ def used_options(flags, options, views):
 
 def _values(flags):
     """Returns the value of every flag, the stage's default if not given."""
-    return _json({name: stage_value(flags, name) for name in flags})
+    return _json(option_values(flags))
 
 
 def _json(values):

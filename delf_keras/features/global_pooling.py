@@ -4,8 +4,6 @@ import math
 
 import tensorflow as tf
 
-# Powers of smaller features would underflow.
-_LEAST = 1e-6
 # Up to half an octave around the photograph's own size, as DELG does.
 _OCTAVES = 0.5
 
@@ -16,11 +14,12 @@ def global_descriptor(level_features, options):
     Each level is pooled by the generalised mean, between the mean (power 1)
     and the maximum (power to infinity), and brought to unit length; so is the
     sum of the levels. Levels of more than half an octave from scale 1 are left
-    out, unless all are.
+    out, unless all are. Negative features, as those of an autoencoder may be,
+    keep their sign.
 
     Args:
-        level_features: list of tensors `[batch, cells, channels]`, not
-            negative, one for each of the scales.
+        level_features: list of tensors `[batch, cells, channels]`, one for
+            each of the scales.
         options: `ExtractionOptions`.
 
     Returns:
@@ -45,8 +44,13 @@ def global_descriptor(level_features, options):
 
 
 def _generalised_mean(features, power):
-    features = tf.maximum(tf.cast(features, tf.float32), _LEAST)
+    features = tf.cast(features, tf.float32)
     # A level that is too small has no cell.
     count = tf.cast(tf.maximum(tf.shape(features)[1], 1), tf.float32)
-    mean = (tf.reduce_sum(features**power, axis=1) / count) ** (1.0 / power)
-    return tf.math.l2_normalize(mean, axis=-1)
+    mean = tf.reduce_sum(_signed_power(features, power), axis=1) / count
+    return tf.math.l2_normalize(_signed_power(mean, 1.0 / power), axis=-1)
+
+
+def _signed_power(values, power):
+    """Returns powers of absolute values, with the sign of the values."""
+    return tf.sign(values) * tf.abs(values) ** power

@@ -7,33 +7,73 @@ OPTIMIZERS = ("sgd", "adam", "adamw")
 SCHEDULES = ("constant", "linear", "cosine")
 POOLINGS = ("sum", "mean")
 
-# Where a stage's options differ from those of `TrainingOptions`, of
-# `PipelineOptions` and of `Augmentation`. The sizes of the first two stages
-# are the paper's, which does not name optimizers; the third is the recipe of
-# tensorflow/models, of which the first has the optimizer.
+# What is not the same in every stage, of `TrainingOptions`, `PipelineOptions`
+# and `Augmentation`. The sizes of the first two stages are the paper's, which
+# does not name optimizers; the third is the recipe of tensorflow/models, of
+# which the first has the optimizer.
 STAGE_DEFAULTS = {
-    "descriptor": {"image_size": 224, "resize_size": 250, "batch_size": 32},
+    "descriptor": {
+        "image_size": 224,
+        "resize_size": 250,
+        "batch_size": 32,
+        "crop": "centre",
+        "optimizer": "sgd",
+        "learning_rate": 0.01,
+        "pooling": "sum",
+    },
     "attention": {
         "image_size": 720,
         "resize_size": 900,
         "batch_size": 8,
         "gammas": (1.0, 0.7071, 0.5, 0.3536),
+        "crop": "centre",
         "optimizer": "adam",
         "learning_rate": 1e-3,
+        "pooling": "sum",
     },
     "joint": {
         "image_size": 321,
         "resize_size": 358,
         "batch_size": 32,
         "crop": "area",
+        "optimizer": "sgd",
+        "learning_rate": 0.01,
         "pooling": "mean",
     },
 }
 
 
+def with_stage_defaults(stage, options):
+    """Completes options by the defaults of a stage.
+
+    Args:
+        stage: str. One of `STAGES`.
+        options: dict of names to values, None for what is not given.
+
+    Returns:
+        dict of what is given, and of the defaults of the stage for what is
+        not. A smaller `image_size` has a smaller `resize_size`, to show as
+        much of a photograph.
+
+    Raises:
+        ValueError: if there is no such stage.
+    """
+    if stage not in STAGES:
+        raise ValueError(
+            f"stage must be one of {STAGES}. Received: stage={stage!r}"
+        )
+    defaults = STAGE_DEFAULTS[stage]
+    given = {k: v for k, v in options.items() if v is not None}
+    share = given.get("image_size", 0) / defaults["image_size"] or 1
+    resize_size = round(share * defaults["resize_size"])
+    return defaults | {"resize_size": resize_size} | given
+
+
 @dataclass(frozen=True)
 class TrainingOptions:
     """How a `Delf` is trained in one stage.
+
+    None stands for the default of the stage, see `STAGE_DEFAULTS`.
 
     Attributes:
         stage: "descriptor" (the backbone, section 4.1 of the paper),
@@ -62,21 +102,23 @@ class TrainingOptions:
     stage: str
     epochs: int = 10
     steps_per_epoch: int = 0
-    optimizer: str = "sgd"
-    learning_rate: float = 0.01
+    optimizer: str | None = None
+    learning_rate: float | None = None
     schedule: str = "linear"
     weight_decay: float = 1e-4
     clip_norm: float = 10.0
     label_smoothing: float = 0.0
-    pooling: str = "sum"
+    pooling: str | None = None
     autoencoder: int = 0
     attention_weight: float = 1.0
     reconstruction_weight: float = 10.0
     seed: int = 0
 
     def __post_init__(self):
+        completed = with_stage_defaults(self.stage, vars(self))
+        for name in ("optimizer", "learning_rate", "pooling"):
+            object.__setattr__(self, name, completed[name])
         allowed = {
-            "stage": self.stage in STAGES,
             "epochs": self.epochs >= 1,
             "steps_per_epoch": self.steps_per_epoch >= 0,
             "optimizer": self.optimizer in OPTIMIZERS,
@@ -94,9 +136,9 @@ class TrainingOptions:
         for name, allows in allowed.items():
             if not allows:
                 raise ValueError(
-                    f"stage must be one of {STAGES}, optimizer of "
-                    f"{OPTIMIZERS}, schedule of {SCHEDULES}, pooling of "
-                    f"{POOLINGS}, epochs and learning_rate positive, "
+                    f"optimizer must be one of {OPTIMIZERS}, schedule of "
+                    f"{SCHEDULES}, pooling of {POOLINGS}, epochs and "
+                    "learning_rate positive, "
                     "label_smoothing in [0, 1) and the others not negative. "
                     f"Received: {name}={getattr(self, name)!r}"
                 )

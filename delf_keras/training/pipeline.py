@@ -7,7 +7,7 @@ alone, so that a run that goes on sees what it would have seen.
 import contextlib
 import functools
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import tensorflow as tf
@@ -15,6 +15,7 @@ import tensorflow as tf
 from delf_keras.datasets.augmentation import Augmentation, augment, centre_view
 from delf_keras.features.decoding import decode_image
 from delf_keras.features.tracing import untranslated
+from delf_keras.training.options import with_stage_defaults
 from delf_keras.training.photographs import load_photograph
 
 # Batches that wait for the model. At 720 pixels one may take 0.4 GB.
@@ -40,9 +41,9 @@ class PipelineOptions:
         gamma) of the DELF paper.
     """
 
-    image_size: int = 224
-    resize_size: int = 250
-    batch_size: int = 32
+    image_size: int
+    resize_size: int
+    batch_size: int
     seed: int = 0
     gammas: tuple[float, ...] = (1.0,)
     augmentation: Augmentation = Augmentation()
@@ -65,6 +66,34 @@ class PipelineOptions:
                     "at least image_size, seed not negative, gammas in (0, 1]. "
                     f"Received: {name}={getattr(self, name)!r}"
                 )
+
+    @classmethod
+    def of_stage(cls, stage, **options):
+        """Returns the options of a stage of training.
+
+        Args:
+            stage: str. One of `training.options.STAGES`.
+            **options: Fields of this class and of `Augmentation`; those that
+                are absent or None have the default of the stage.
+
+        Returns:
+            `PipelineOptions`.
+        """
+        own, of_view = (
+            {field.name for field in fields(kind)}
+            for kind in (cls, Augmentation)
+        )
+        if unknown := options.keys() - own - of_view:
+            raise TypeError(
+                f"Options must be of {sorted(own | of_view)}. "
+                f"Received: {sorted(unknown)}"
+            )
+        values = with_stage_defaults(stage, options)
+        view, batch = (
+            {name: values[name] for name in names & values.keys()}
+            for names in (of_view, own)
+        )
+        return cls(**{"augmentation": Augmentation(**view)} | batch)
 
     def sizes(self):
         """Returns (image size, resize size) of each gamma, whole pixels."""

@@ -45,32 +45,9 @@ def every_option(flags):
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_defaults_are_the_library_s(stage):
-    """But for those that a stage has of its own."""
     flags = parse(f"--stage={stage}")
-    of_stage = {
-        "descriptor": ((250, 224), 32, (1.0,), "sgd", 0.01, "centre", "sum"),
-        "attention": (
-            (900, 720),
-            8,
-            (1.0, 0.7071, 0.5, 0.3536),
-            "adam",
-            0.001,
-            "centre",
-            "sum",
-        ),
-        "joint": ((358, 321), 32, (1.0,), "sgd", 0.01, "area", "mean"),
-    }
-    sizes, batch_size, gammas, optimizer, rate, crop, pooling = of_stage[stage]
-    assert training_options(flags) == TrainingOptions(
-        stage, optimizer=optimizer, learning_rate=rate, pooling=pooling
-    )
-    assert pipeline_options(flags) == PipelineOptions(
-        sizes[1],
-        sizes[0],
-        batch_size,
-        gammas=gammas,
-        augmentation=Augmentation(crop=crop),
-    )
+    assert training_options(flags) == TrainingOptions(stage)
+    assert pipeline_options(flags) == PipelineOptions.of_stage(stage)
     assert finishing_options(flags) == FinishingOptions()
 
 

@@ -34,6 +34,18 @@ def test_equals_the_formula(levels, power):
     )
 
 
+def test_codes_of_an_autoencoder_keep_their_sign(make_model, make_photograph):
+    model = make_model(attention="conv", autoencoder=6)
+    image = make_photograph()
+    options = ExtractionOptions(scales=(1.0,), global_power=3.0)
+    features = Extractor(model, options=options).extract(image)
+    dense = model(image[None])["features"][0].numpy()
+    expected = unit(np.cbrt(np.mean(dense**3, axis=(0, 1))))
+
+    assert expected.min() < -0.1
+    np.testing.assert_allclose(features.global_descriptor, expected, atol=1e-4)
+
+
 def test_far_levels_if_there_are_no_others(levels):
     options = ExtractionOptions(scales=(0.25,), global_power=1.0)
     received = global_descriptor([tf.constant(levels[0])], options)
@@ -48,8 +60,7 @@ def test_extractor_gives_it_if_asked(tiny_model, make_photograph):
     options = ExtractionOptions(scales=(1.0,), global_power=3.0)
     features = Extractor(tiny_model, options=options).extract(image)
     dense = tiny_model(image[None])["features"][0].numpy()
-    powers = np.maximum(dense, 1e-6) ** 3
-    expected = unit(powers.mean(axis=(0, 1)) ** (1 / 3))
+    expected = unit(np.mean(dense**3, axis=(0, 1)) ** (1 / 3))
 
     np.testing.assert_allclose(features.global_descriptor, expected, atol=1e-4)
     without = Extractor(tiny_model, options=ExtractionOptions(scales=(1.0,)))

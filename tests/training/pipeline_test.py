@@ -242,11 +242,21 @@ def test_other_errors_stay_what_they_are(images):
         raise tf.errors.InvalidArgumentError(None, None, "not a photograph")
 
 
+def test_options_of_a_stage():
+    """Its defaults, in which a smaller view shows as much of a photograph."""
+    options = PipelineOptions.of_stage("joint", image_size=107, flip=True)
+    assert options == PipelineOptions(
+        107, 119, 32, augmentation=Augmentation("area", flip=True)
+    )
+    with pytest.raises(TypeError, match="Received: .'imagesize'"):
+        PipelineOptions.of_stage("joint", imagesize=107)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         ("image_size", 0),
-        ("image_size", 251),
+        ("resize_size", 223),
         ("batch_size", 0),
         ("seed", -1),
         ("gammas", ()),
@@ -256,4 +266,4 @@ def test_other_errors_stay_what_they_are(images):
 )
 def test_wrong_options(name, value):
     with pytest.raises(ValueError, match="Received: "):
-        PipelineOptions(**{name: value})
+        PipelineOptions.of_stage("descriptor", **{name: value})
