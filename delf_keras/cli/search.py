@@ -11,6 +11,7 @@ Milvus find the nearest descriptors: `delf-keras milvus-fill` copies them there.
 
 import contextlib
 import json
+import logging
 from pathlib import Path
 
 from absl import flags as absl_flags
@@ -19,6 +20,8 @@ from delf_keras.atomic import atomic_path
 from delf_keras.cli.extraction_flags import define_other_sources
 from delf_keras.cli.milvus_flags import COLLECTION, milvus_token
 from delf_keras.cli.search_flags import define_search_flags, search_options
+
+logger = logging.getLogger(__name__)
 
 
 def define_flags(flags):
@@ -135,16 +138,38 @@ def _draw(path, query, results):
     from delf_keras.features.decoding import read_image
     from delf_keras.visualization import RankedImage, draw_ranking
 
+    images, errors = _read_images([result.path for result in results])
     shown = [
         RankedImage(
-            image=read_image(result.path),
+            image=image,
             title=Path(result.name).name,
             score=result.score,
             query_locations=result.matches.query_locations,
             image_locations=result.matches.image_locations,
             verified=result.verified,
         )
-        for result in results
-        if result.path.is_file()
+        for image, result in zip(images, results, strict=True)
     ]
     draw_ranking(path, read_image(query), shown)
+    if errors:
+        logger.warning(
+            "%s has grey cells for %d of %d photographs. The first: %s",
+            path,
+            len(errors),
+            len(results),
+            errors[0],
+        )
+
+
+def _read_images(paths):
+    """Returns the photographs, None for the unreadable, and their errors."""
+    from delf_keras.features.decoding import ImageError, read_image
+
+    images, errors = [], []
+    for path in paths:
+        try:
+            images.append(read_image(path))
+        except ImageError as error:
+            images.append(None)
+            errors.append(error)
+    return images, errors

@@ -46,6 +46,19 @@ class EncodedPhotograph:
     def __str__(self):
         return self.name
 
+    @classmethod
+    def of(cls, photograph):
+        """Returns that of a path, of bytes, or of one itself.
+
+        Raises:
+            ImageError: if the file cannot be read, or is empty.
+        """
+        if isinstance(photograph, cls):
+            return photograph
+        if isinstance(photograph, bytes):
+            return cls("bytes", photograph)
+        return cls(str(photograph), read_photograph_file(photograph))
+
 
 def decode_image(contents):
     """Decodes JPEG, PNG, WebP, GIF or BMP inside a TensorFlow graph.

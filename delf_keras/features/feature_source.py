@@ -13,12 +13,14 @@ from delf_keras.features.decoding import (
     ImageError,
     check_image,
     decode_photograph,
-    read_image,
 )
 from delf_keras.features.local_features import LocalFeatures
 from delf_keras.parallel import ordered_map
 
 logger = logging.getLogger(__name__)
+
+# What is one photograph, and no list of them.
+_ONE = (str, bytes, os.PathLike, np.ndarray, EncodedPhotograph)
 
 
 class FeatureSource:
@@ -44,8 +46,9 @@ class FeatureSource:
         """Extracts the local features of one photograph or several.
 
         Args:
-            photographs: A path, an `EncodedPhotograph` or a uint8 array
-                `[height, width, 3]`, RGB, or a list of these, of any sizes.
+            photographs: A path, the bytes of a file, an `EncodedPhotograph`
+                or a uint8 array `[height, width, 3]`, RGB, or a list of
+                these, of any sizes.
             batch_size: int. See `extract_each`.
 
         Returns:
@@ -54,9 +57,7 @@ class FeatureSource:
         Raises:
             ImageError: if a photograph cannot be used.
         """
-        if isinstance(
-            photographs, (str, os.PathLike, np.ndarray, EncodedPhotograph)
-        ):
+        if isinstance(photographs, _ONE):
             return self.extract([photographs])[0]
         results = [
             result for _, result in self.extract_each(photographs, batch_size)
@@ -95,11 +96,10 @@ class FeatureSource:
             if isinstance(photograph, np.ndarray):
                 check_image(photograph)
                 image, name = photograph, "array"
-            elif isinstance(photograph, EncodedPhotograph):
-                contents, name = photograph.contents, photograph.name
-                image = decode_photograph(contents, name)
             else:
-                image, name = read_image(photograph), photograph
+                encoded = EncodedPhotograph.of(photograph)
+                name = encoded.name
+                image = decode_photograph(encoded.contents, name)
             self._check_fitted_size(image, name)
         except ImageError as error:
             return error
@@ -117,10 +117,16 @@ class FeatureSource:
 
     def _warn_if_empty(self, photograph, result):
         if isinstance(result, LocalFeatures) and not len(result):
-            name = "array" if isinstance(photograph, np.ndarray) else photograph
             logger.warning(
                 "%s has no feature with an attention score of at least %g: "
                 "lower the score threshold.",
-                name,
+                name_of(photograph),
                 self.options.score_threshold,
             )
+
+
+def name_of(photograph):
+    """Returns what to call a photograph in a message."""
+    if isinstance(photograph, np.ndarray):
+        return "array"
+    return "bytes" if isinstance(photograph, bytes) else photograph

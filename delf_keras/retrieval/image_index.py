@@ -181,8 +181,8 @@ class ImageIndex:
         """Finds the photographs of the database that show the same place.
 
         Args:
-            query: A path, a uint8 array `[height, width, 3]`, or the
-                `LocalFeatures` of a photograph.
+            query: A path, the bytes of a file, a uint8 array
+                `[height, width, 3]`, or the `LocalFeatures` of a photograph.
             top: int. How many to return at most.
             options: `SearchOptions`.
 

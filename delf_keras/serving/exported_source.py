@@ -9,7 +9,6 @@ from delf_keras.features.decoding import (
     EncodedPhotograph,
     ImageError,
     check_image,
-    read_photograph_file,
 )
 from delf_keras.features.feature_source import FeatureSource
 from delf_keras.features.graph import ExtractionOptions
@@ -159,12 +158,11 @@ class ExportedSource(FeatureSource):
 
 def _contents(photograph):
     """Returns the bytes of a photograph, and its name."""
-    if isinstance(photograph, EncodedPhotograph):
-        return photograph.contents, photograph
-    if not isinstance(photograph, np.ndarray):
-        return read_photograph_file(photograph), photograph
-    check_image(photograph)
-    return tf.io.encode_png(photograph).numpy(), "array"
+    if isinstance(photograph, np.ndarray):
+        check_image(photograph)
+        return tf.io.encode_png(photograph).numpy(), "array"
+    encoded = EncodedPhotograph.of(photograph)
+    return encoded.contents, encoded.name
 
 
 def _strings(contents):

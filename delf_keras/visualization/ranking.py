@@ -46,7 +46,8 @@ class RankedImage:
     """One photograph that a search found.
 
     Attributes:
-        image: uint8 `[H, W, 3]`, RGB.
+        image: uint8 `[H, W, 3]`, RGB; None where it cannot be read, which
+            leaves its place grey.
         title: What to call it, like its file name.
         query_locations: float64 `[M, 2]`. Where the inliers are in the query,
             (y, x) in pixels.
@@ -56,7 +57,7 @@ class RankedImage:
             show one place. Without inliers a photograph is never verified.
     """
 
-    image: np.ndarray
+    image: np.ndarray | None
     title: str
     query_locations: np.ndarray = ()
     image_locations: np.ndarray = ()
@@ -64,7 +65,8 @@ class RankedImage:
     verified: bool = True
 
     def __post_init__(self):
-        check_photograph("image", self.image)
+        if self.image is not None:
+            check_photograph("image", self.image)
         names = "query_locations", "image_locations"
         ends = checked_matches(
             names, self.query_locations, self.image_locations
@@ -85,7 +87,8 @@ def draw_ranking(path, query_image, results, *, columns=5):
 
     The query is on the left. On the right are the results in their order,
     framed in green if verified and in grey if not. Below are the inliers of
-    the first three verified results, drawn as `draw_matches` does.
+    the first three verified results that there is a photograph of, drawn as
+    `draw_matches` does.
 
     Args:
         path: str or `Path`. Where the picture shall appear; its suffix is
@@ -112,7 +115,8 @@ def _ranking_sheet(query_image, results, columns):
     ranked = list(enumerate(results, start=1))
     verified = [(rank, result) for rank, result in ranked if result.verified]
     query, cells, bottom = _top_layout(query_image, len(ranked), columns)
-    best = verified[:_NUM_PAIRS]
+    shown = [each for each in verified if each[1].image is not None]
+    best = shown[:_NUM_PAIRS]
     pairs = _pair_layout(query_image, [r.image for _, r in best], bottom)
     bottom = max([bottom, *(pair.bottom for pair in pairs)])
 
@@ -183,7 +187,12 @@ def _pair_layout(query_image, images, top):
 def _place_result(axes, cell, rank, result):
     color = _VERIFIED if result.verified else _UNVERIFIED
     place_frame(axes, cell, facecolor=_CELL_COLOR, zorder=-1)
-    place_image(axes, result.image, cell.fit(result.image))
+    if result.image is None:
+        x, y = cell.left + cell.width / 2, cell.top + cell.height / 2
+        style = {"size": 7, "color": FAINT_INK, "ha": "center", "va": "center"}
+        write_text(axes, x, y, "cannot be read", **style)
+    else:
+        place_image(axes, result.image, cell.fit(result.image))
     place_frame(axes, cell, edgecolor=color, linewidth=2)
     x = _write_name(axes, cell.left, cell.bottom + 5, cell.width, rank, result)
     details = _details(result)

@@ -294,5 +294,5 @@ def _picture(path, box, thumbnail):
     address = thumbnail(path, box)
     name = escape(path.name)
     if address is None:
-        return f'<div class="missing">{name}</div>'
+        return f'<div class="missing">{name} cannot be read</div>'
     return f'<img src="{address}" alt="{name}" loading="lazy">'

@@ -136,20 +136,37 @@ def test_picture(searched):
         assert len(image.getcolors(1 << 24)) > 100
 
 
-def test_picture_leaves_out_photographs_that_are_gone(
-    command, built, view, tmp_path
+def test_picture_of_photographs_that_are_gone_or_damaged(
+    command, built, view, tmp_path, monkeypatch, caplog
 ):
-    """The index needs the photographs for pictures alone."""
+    """Their ranks stay, and their cells are grey."""
+    drawn = []
+    monkeypatch.setattr(
+        "delf_keras.visualization.draw_ranking",
+        lambda path, query, results: drawn.extend(results),
+    )
     index = shutil.copytree(built.folder, tmp_path / "index")
-    manifest = read_manifest(index)
-    dataclasses.replace(manifest, root=str(tmp_path / "gone")).write(index)
-    picture = tmp_path / "result.png"
+    root = shutil.copytree(built.photos, tmp_path / "moved")
+    dataclasses.replace(read_manifest(index), root=str(root)).write(index)
+    (root / "a.jpg").unlink()
+    (root / "b.jpg").write_bytes((root / "b.jpg").read_bytes()[:200])
     finished = command(
-        "search", f"--index={index}", f"--query={view}", f"--picture={picture}"
+        "search",
+        f"--index={index}",
+        f"--query={view}",
+        f"--picture={tmp_path / 'result.png'}",
     )
     assert finished.code == 0
-    assert _rows(finished.out)[0][3] == str(tmp_path / "gone" / "a.jpg")
-    assert picture.is_file()
+    assert [each.title for each in drawn] == [
+        Path(photograph).name for *_, photograph in _rows(finished.out)
+    ]
+    assert {each.title for each in drawn if each.image is None} == {
+        "a.jpg",
+        "b.jpg",
+    }
+    (record,) = (r for r in caplog.records if "grey" in r.getMessage())
+    assert f"grey cells for 2 of {len(drawn)}" in record.getMessage()
+    assert "a.jpg (No such file" in record.getMessage()
 
 
 def test_homography(search, built, view, tmp_path):

@@ -64,7 +64,7 @@ def test_files_and_arrays_give_the_same(tmp_path, extractor, make_photograph):
     Image.fromarray(make_photograph(100, 120)).save(path)
     expected = extractor.extract(make_photograph(100, 120))
 
-    for photograph in (path, str(path)):
+    for photograph in (path, str(path), path.read_bytes()):
         assert_same(extractor.extract(photograph), expected)
     (listed,) = extractor.extract([path])
     assert_same(listed, expected)
@@ -123,6 +123,12 @@ def test_extract_raises_the_error(extractor, mixed):
         extractor.extract(mixed[6])
 
 
+def test_bytes_that_are_no_photograph(extractor):
+    for contents, reason in ((b"text", "whole"), (b"", "is empty")):
+        with pytest.raises(ImageError, match=f"{reason}.*Received: bytes"):
+            extractor.extract([contents])
+
+
 def test_photographs_are_read_as_they_are_needed(extractor, make_photograph):
     """Of a long stream, only a few are in memory."""
     taken = iter(range(200))
@@ -160,17 +166,17 @@ def test_no_features_is_a_warning(
     extractor = Extractor(tiny_model, pca, options)
     with caplog.at_level(logging.WARNING):
         features = extractor.extract(path)
+        extractor.extract([path.read_bytes(), make_photograph(60, 80)])
 
     assert len(features) == 0
     assert features.locations.shape == (0, 2)
     assert features.descriptors.shape == (0, 16)
     assert features.image_size == (60, 80)
-    (record,) = caplog.records
-    assert record.name == "delf_keras.features.feature_source"
-    assert record.getMessage() == (
-        f"{path} has no feature with an attention score of at least 1e+06: "
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{name} has no feature with an attention score of at least 1e+06: "
         "lower the score threshold."
-    )
+        for name in (path, "bytes", "array")
+    ]
 
 
 def test_features_are_no_warning(caplog, extractor, make_photograph):

@@ -21,7 +21,7 @@ def test_stands_in_for_an_extractor(extractor, served_extractor, photographs):
     encoded = EncodedPhotograph("a.jpg", path.read_bytes())
     expected = served_extractor.extract(encoded)
     assert len(expected) > 0
-    for received in extractor.extract([path, encoded]):
+    for received in extractor.extract([path, encoded, encoded.contents]):
         for name in ("locations", "descriptors", "scores", "scales"):
             np.testing.assert_array_equal(
                 getattr(received, name), getattr(expected, name)

@@ -122,7 +122,7 @@ def test_page_of_a_query(tmp_path, photographs):
         *["3", "wrong", "first wrong", ODD, "score 7"],
         *["4", "junk", "a.png", "score 6"],
         # The photograph is missing, and its name stands in its place.
-        *["missing.png", "5", "wrong", "missing.png", "score 5"],
+        *["missing.png cannot be read", "5", "wrong", "missing.png", "score 5"],
     ]
     assert page.after("Missed") == ["57", "hard", "a.png"]
     assert page.values("figure", "class") == [
@@ -248,7 +248,7 @@ def test_photograph_that_cannot_be_read(tmp_path, photographs):
     for name in ("index.html", "query_0000.html"):
         page = Reader(folder / name)
         assert page.values("div", "class") == ["missing"]
-        assert "broken.jpg" in page.texts
+        assert "broken.jpg cannot be read" in page.texts
         assert not page.values("img", "src")
 
 

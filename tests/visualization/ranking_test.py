@@ -1,5 +1,7 @@
 """A search as a picture."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
@@ -116,6 +118,19 @@ def test_matches_of_the_first_three_verified():
     assert counts == [30, 12, 5]
     # The query, five results, and three pairs.
     assert len(figure.axes[0].images) == 1 + 5 + 2 * 3
+
+
+def test_a_photograph_that_cannot_be_read_keeps_its_place():
+    results = make_results([30, 12, 5])
+    results[0] = dataclasses.replace(results[0], image=None)
+    figure = _ranking_sheet(QUERY, results, 5)
+    texts = texts_of(figure)
+
+    assert texts.count("3 results, 3 verified") == 1
+    assert texts.count("cannot be read") == 1
+    assert texts.count("30 inliers  ·  score 30.2") == 1
+    assert [texts.count(rank) for rank in "123"] == [1, 2, 2]
+    assert [len(each.get_segments()) for each in lines_of(figure)] == [12, 5]
 
 
 def test_matches_of_tall_photographs_stay_small():
