@@ -3,6 +3,7 @@
 import hashlib
 import os
 
+from delf_keras.features.feature_cache import open_cache
 from delf_keras.features.files import names_h5, open_h5
 from delf_keras.features.pca import load_pca
 
@@ -36,7 +37,7 @@ def is_whole(path):
     """Whether a file of features or of a PCA can be read.
 
     Args:
-        path: `Path` of an existing .h5 or .npz file.
+        path: `Path` of an existing .db, .h5 or .npz file.
 
     Returns:
         bool.
@@ -46,7 +47,10 @@ def is_whole(path):
             that says nothing about what is in it.
     """
     try:
-        if path.suffix == ".h5":
+        if path.suffix == ".db":
+            with open_cache(path) as cache:
+                cache.made_of()
+        elif path.suffix == ".h5":
             with open_h5(path) as file:
                 names_h5(file)
         else:

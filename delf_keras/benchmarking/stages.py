@@ -200,7 +200,7 @@ class Stages:
 
 
 def _files_of_build(folder):
-    return [*folder.glob("*.h5"), *folder.glob("*.npz")]
+    return [*folder.glob("*.db"), *folder.glob("*.npz")]
 
 
 def _load_index(folder, record):

@@ -6,14 +6,19 @@
 The formats are delf (one file a photograph, as tensorflow/models writes it),
 npz (one file a photograph) and h5 (one file for all, in hloc's layout).
 Photographs whose features are there already are left alone, so that an
-interrupted run goes on where it was; --overwrite extracts them again. They
-are kept whatever preset made them: give another preset another --output.
+interrupted run goes on where it was; --overwrite extracts them again. An h5
+file is written at the end, whole, and knows the bytes and the options that
+features were made of. The files of a folder are left alone while they are
+newer than their photographs, whatever preset made them: give another preset
+another --output.
 --server=host:port in place of --preset extracts through a server that
 `delf-keras serve` or TensorFlow Serving runs, --tfhub=URL with Google's DELF
 of TF-Hub.
 """
 
 import contextlib
+import logging
+import shutil
 from pathlib import Path, PurePosixPath
 
 from absl import flags as absl_flags
@@ -23,9 +28,10 @@ from delf_keras.cli.extraction_flags import (
     define_extraction_flags,
     define_folder_flags,
     make_extractor,
-    usable,
 )
 from delf_keras.cli.progress import show_progress
+
+logger = logging.getLogger(__name__)
 
 FORMATS = ("delf", "npz", "h5")
 
@@ -48,6 +54,8 @@ def define_flags(flags):
 
 def run(flags, args):
     """Extracts and writes the features."""
+    from delf_keras.features.decoding import ImageError
+    from delf_keras.features.feature_cache import extract_files
     from delf_keras.features.photographs import find_photographs
 
     if args:
@@ -55,15 +63,21 @@ def run(flags, args):
     names = find_photographs(flags.photos)
     extractor = make_extractor(flags, pca=flags.pca)
     opened = _h5_output if flags.format == "h5" else _folder_output
-    with opened(flags, names) as (known, write):
-        missing = [n for n in names if flags.overwrite or n not in known]
-        paths = [Path(flags.photos) / name for name in missing]
-        results = extractor.extract_each(paths, flags.batch_size)
+    paths = {name: Path(flags.photos) / name for name in names}
+    with opened(flags, paths, extractor) as (is_kept, write):
+        missing = [n for n in names if flags.overwrite or not is_kept(n)]
+        results = extract_files(
+            extractor, [paths[name] for name in missing], flags.batch_size
+        )
         written = 0
         named = zip(missing, results, strict=True)
-        for name, result in show_progress(named, len(missing), "extract"):
-            for features in usable([result]):
-                write(name, features)
+        for name, (digest, result) in show_progress(
+            named, len(missing), "extract"
+        ):
+            if isinstance(result, ImageError):
+                logger.warning("Skipped: %s", result)
+            else:
+                write(name, digest, result)
                 written += 1
     kept = len(names) - len(missing)
     print(
@@ -74,26 +88,72 @@ def run(flags, args):
 
 
 @contextlib.contextmanager
-def _h5_output(flags, names):
-    """Yields the names in the file, and a function that adds to it."""
-    from delf_keras.features.files import names_h5, open_h5, write_h5
+def _h5_output(flags, paths, extractor):
+    """Yields whether features are kept, and a function that takes others.
 
-    with open_h5(flags.output, "a") as file:
+    A writer that dies leaves an HDF5 file that nobody can open: features are
+    kept elsewhere until all are there.
+    """
+    from delf_keras.atomic import atomic_path
+    from delf_keras.features.feature_cache import open_cache, remove_cache
+    from delf_keras.features.files import open_h5, write_h5
+    from delf_keras.retrieval.manifest import digest_of
+
+    output = Path(flags.output)
+    partial = output.with_name(f"{output.name}.partial")
+    known = _made_of(output, extractor.fingerprint)
+    key = extractor.cache_key
+    with open_cache(partial) as cache:
+        known |= cache.made_of()
         yield (
-            set(names_h5(file)),
-            lambda name, features: write_h5(file, name, features),
+            lambda name: (
+                name in known
+                and known[name] == f"{digest_of(paths[name])} {key}"
+            ),
+            lambda name, digest, features: cache.write(
+                name, f"{digest} {key}", features
+            ),
         )
+        extracted = cache.made_of()
+        if extracted:
+            with atomic_path(output) as temporary:
+                if output.exists():
+                    shutil.copyfile(output, temporary)
+                with open_h5(temporary, "a") as file:
+                    for name, made_of in extracted.items():
+                        write_h5(file, name, cache.read(name), made_of)
+    remove_cache(partial)
+
+
+def _made_of(output, fingerprint):
+    """Returns what the features of an HDF5 file were made of."""
+    from delf_keras.features.files import (
+        fingerprint_of_h5,
+        made_of_h5,
+        open_h5,
+    )
+
+    if not output.exists():
+        return {}
+    with open_h5(output) as file:
+        if len(file) and fingerprint_of_h5(file) != fingerprint:
+            raise ValueError(
+                f"Features in {output} must have its fingerprint "
+                f"{fingerprint_of_h5(file)!r}: give another preset another "
+                f"--output. Received: fingerprint={fingerprint!r}"
+            )
+        return made_of_h5(file)
 
 
 @contextlib.contextmanager
-def _folder_output(flags, names):
-    """Yields the names that have a file, and a function that writes one."""
+def _folder_output(flags, paths, extractor):
+    """Yields whether a photograph's file is kept, and what writes one."""
     from delf_keras.features.files import save_features
 
     output = Path(flags.output)
     files = {
         name: output / PurePosixPath(name).with_suffix(f".{flags.format}")
-        for name in names
+        for name in paths
     }
     owners = {}
     for name, file in files.items():
@@ -103,6 +163,16 @@ def _folder_output(flags, names):
                 f"same file of features. Received: {owners[file]} and {name}"
             )
     yield (
-        {name for name, file in files.items() if file.is_file()},
-        lambda name, features: save_features(files[name], features),
+        lambda name: _is_newer(files[name], paths[name]),
+        lambda name, digest, features: save_features(files[name], features),
     )
+
+
+def _is_newer(file, photograph):
+    """Whether a file was written after a photograph, or that is gone."""
+    if not file.is_file():
+        return False
+    try:
+        return file.stat().st_mtime_ns >= photograph.stat().st_mtime_ns
+    except FileNotFoundError:
+        return True

@@ -1,6 +1,7 @@
 """Feature files: one photograph in `.delf` or `.npz`, many in HDF5."""
 
 import contextlib
+import io
 from pathlib import Path
 
 import numpy as np
@@ -71,30 +72,50 @@ def _format_of(path):
     return formats[suffix]
 
 
+def features_to_bytes(features):
+    """Returns the bytes of the `.npz` file of `LocalFeatures`."""
+    buffer = io.BytesIO()
+    _write_arrays(buffer, features)
+    return buffer.getvalue()
+
+
+def features_from_bytes(contents):
+    """Returns the `LocalFeatures` that `features_to_bytes` was given."""
+    return _read_arrays(io.BytesIO(contents), "The bytes")
+
+
 def _write_npz(path, features):
+    with atomic_path(path) as temporary:
+        _write_arrays(temporary, features)
+
+
+def _write_arrays(file, features):
     arrays = {name: getattr(features, name) for name in _NPZ_ARRAYS}
     if features.global_descriptor is not None:
         arrays[_GLOBAL] = features.global_descriptor
-    with atomic_path(path) as temporary:
-        np.savez(temporary, **arrays)
+    np.savez(file, **arrays)
 
 
 def _read_npz(path):
     with open(path, "rb") as file:
-        try:
-            with np.load(file, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in _NPZ_ARRAYS}
-                if _GLOBAL in archive:
-                    arrays[_GLOBAL] = archive[_GLOBAL]
-            arrays["fingerprint"] = str(arrays["fingerprint"])
-            return LocalFeatures(**arrays)
-        # numpy, zipfile and zlib have a dozen exceptions for a damaged file;
-        # one that is absent or forbidden did not come this far.
-        except Exception as error:
-            raise ValueError(
-                f"{path} must be a whole .npz file of the arrays "
-                f"{', '.join(_NPZ_ARRAYS)}. Received: {error}"
-            ) from error
+        return _read_arrays(file, path)
+
+
+def _read_arrays(file, name):
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in _NPZ_ARRAYS}
+            if _GLOBAL in archive:
+                arrays[_GLOBAL] = archive[_GLOBAL]
+        arrays["fingerprint"] = str(arrays["fingerprint"])
+        return LocalFeatures(**arrays)
+    # numpy, zipfile and zlib have a dozen exceptions for a damaged file; one
+    # that is absent or forbidden did not come this far.
+    except Exception as error:
+        raise ValueError(
+            f"{name} must be a whole .npz file of the arrays "
+            f"{', '.join(_NPZ_ARRAYS)}. Received: {error}"
+        ) from error
 
 
 @contextlib.contextmanager
@@ -105,7 +126,8 @@ def open_h5(path, mode="r"):
     each photograph, named by its relative path, with the datasets `keypoints`
     (`[N, 2]`, x, y in pixels), `descriptors` (`[D, N]`), `scores` (`[N]`) and
     `image_size` (width, height), and with one `global_descriptor`. Ours are
-    the dataset `scales` (`[N]`) and the attribute `fingerprint` of the file.
+    the dataset `scales` (`[N]`), the attribute `made_of` of a group and the
+    attribute `fingerprint` of the file.
 
     Example:
 
@@ -144,7 +166,7 @@ def open_h5(path, mode="r"):
         yield file
 
 
-def write_h5(file, name, features):
+def write_h5(file, name, features, made_of=""):
     """Writes the features of one photograph, in place of any of that name.
 
     Args:
@@ -152,16 +174,18 @@ def write_h5(file, name, features):
         name: str. Path of the photograph relative to the folder of the
             collection, with forward slashes.
         features: `LocalFeatures`.
+        made_of: str. What tells whether they are those of the photograph as
+            it is now; see `made_of_h5`.
 
     Raises:
         ValueError: If the file holds features of another fingerprint.
     """
     if not len(file):
         file.attrs["fingerprint"] = features.fingerprint
-    elif _fingerprint_of(file) != features.fingerprint:
+    elif fingerprint_of_h5(file) != features.fingerprint:
         raise ValueError(
             f"Features in {file.filename} must have its fingerprint "
-            f"{_fingerprint_of(file)!r}. Received: "
+            f"{fingerprint_of_h5(file)!r}. Received: "
             f"fingerprint={features.fingerprint!r}, name={name!r}"
         )
     height, width = features.image_size
@@ -179,6 +203,7 @@ def write_h5(file, name, features):
         del group[key]
     for key, values in datasets.items():
         group[key] = values
+    group.attrs["made_of"] = made_of
     # What an interruption leaves behind is the file as of its last flush.
     file.flush()
 
@@ -212,7 +237,7 @@ def read_h5(file, name):
         scores=group["scores"][()],
         scales=group["scales"][()],
         image_size=(height, width),
-        fingerprint=_fingerprint_of(file),
+        fingerprint=fingerprint_of_h5(file),
         global_descriptor=group[_GLOBAL][()] if _GLOBAL in group else None,
     )
 
@@ -229,6 +254,25 @@ def names_h5(file):
     return sorted(_names_below(file))
 
 
+def made_of_h5(file):
+    """What the features of each photograph were made of.
+
+    Args:
+        file: `h5py.File` from `open_h5`.
+
+    Returns:
+        dict of name to what `write_h5` was given, of complete features.
+    """
+    return {
+        name: file[name].attrs.get("made_of", "") for name in names_h5(file)
+    }
+
+
+def fingerprint_of_h5(file):
+    """Returns the descriptor space of a file of features, "" if unknown."""
+    return file.attrs.get("fingerprint", "")
+
+
 def _names_below(group):
     import h5py
 
@@ -242,7 +286,3 @@ def _names_below(group):
 
 def _is_complete(group):
     return set(_H5_DATASETS) <= set(group.keys())
-
-
-def _fingerprint_of(file):
-    return file.attrs.get("fingerprint", "")

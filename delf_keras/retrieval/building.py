@@ -23,7 +23,6 @@ from delf_keras.retrieval.learning_sample import (
     draw_sample,
     learn_from_sample,
 )
-from delf_keras.retrieval.manifest import digest_of
 
 # Photographs whose features are in memory at a time.
 SHARD = 1000
@@ -181,13 +180,12 @@ class _Shards:
     def __iter__(self):
         for start in range(0, len(self.names), SHARD):
             names = self.names[start : start + SHARD]
-            digests = [self._digest(name) for name in names]
+            digests = [
+                bytes.fromhex(self._work.digests[name]) for name in names
+            ]
+            for name, digest in zip(names, digests, strict=True):
+                self.copies.add(name, digest)
             yield self._work.read(self._searcher, names), digests
-
-    def _digest(self, name):
-        digest = bytes.fromhex(digest_of(self._work.root / name))
-        self.copies.add(name, digest)
-        return digest
 
 
 def _root_and_names(photographs):

@@ -117,7 +117,7 @@ def test_damaged_file_is_made_again(run, benchmark, work, kind):
     (file,) = (
         path
         for path in work.rglob(f"{kind}-*")
-        if path.suffix in (".h5", ".npz")
+        if path.suffix in (".db", ".h5", ".npz")
     )
     file.write_bytes(b"damaged")
     for folder in work.glob("index-*/"):

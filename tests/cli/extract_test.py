@@ -108,6 +108,28 @@ def test_new_photographs_are_added(extract, photos, tmp_path):
         assert names_h5(file) == ["a.jpg", "b.jpg", "d.jpg", "more/c.png"]
 
 
+@pytest.mark.parametrize("file_format", ["npz", "delf", "h5"])
+def test_edited_photographs_are_extracted_again(
+    extract, photos, tmp_path, file_format
+):
+    output = tmp_path / "features"
+    extract(photos, f"--format={file_format}")
+    shutil.copyfile(photos / "b.jpg", photos / "a.jpg")
+    finished = extract(photos, f"--format={file_format}")
+    assert finished.out == _summary(output, extracted=1, kept=2)
+    a, b = (_read(output, file_format, name) for name in ("a.jpg", "b.jpg"))
+    np.testing.assert_array_equal(a.descriptors, b.descriptors)
+
+
+def test_other_options_are_extracted_again_into_an_h5_file(
+    extract, scenes, tmp_path
+):
+    extract(scenes, "--format=h5")
+    finished = extract(scenes, "--format=h5", "--max_features=5")
+    assert finished.out == _summary(tmp_path / "features", extracted=3)
+    assert len(_read(tmp_path / "features", "h5", "a.jpg")) == 5
+
+
 def test_overwrite(extract, scenes, tmp_path):
     output = tmp_path / "features"
     extract(scenes, "--max_features=5")

@@ -51,7 +51,9 @@ def test_interrupted_build_goes_on(
     extractions.limit = None
     finished = command(*arguments)
     assert finished.code == 0
-    assert finished.err.startswith("fit PCA: 1 of 1 in ")
+    checked, fitted = finished.err.splitlines()[:2]
+    assert checked.startswith("check: 2 of 2 in ")
+    assert fitted.startswith("fit PCA: 1 of 1 in ")
     assert extractions == ["a.jpg", "b.jpg", "c.png"]
     assert [path.name for path in tmp_path.iterdir()] == ["index"]
     assert len(ImageIndex.load(tmp_path / "index")) == 3

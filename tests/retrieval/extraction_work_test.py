@@ -1,6 +1,7 @@
 """A build goes on where it was interrupted, and reuses what fits."""
 
 import functools
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def extracted(monkeypatch):
 
     def counted(self, paths, batch_size=1):
         for path, result in extract_each(self, paths, batch_size):
-            names.append(Path(path).name)
+            names.append(Path(str(path)).name)
             yield path, result
 
     monkeypatch.setattr(Extractor, "extract_each", counted)
@@ -36,9 +37,9 @@ def interrupt_after(count):
     def progress(iterable, total, label):
         nonlocal left
         for item in iterable:
-            if not left:
+            if not left and label != "check":
                 raise KeyboardInterrupt
-            left -= 1
+            left -= label != "check"
             yield item
 
     return progress
@@ -164,6 +165,29 @@ def test_changed_options_do_not_reuse_features(
     assert len(extracted) == 2
     expected = build_index(folder, extractor, pca=options)
     assert_same_index(report.index, expected.index)
+
+
+def test_edited_photographs_are_extracted_again(
+    folder, photographs, tiny_extractor, tmp_path
+):
+    """Features that were kept before an edit are not those of the file."""
+    work = tmp_path / "work"
+    build = functools.partial(
+        build_index, folder, tiny_extractor, pca=PCA, work_folder=work
+    )
+    build()
+    shutil.copy(
+        photographs / "landmark_03_view_0.jpg", folder / "distractor_00.jpg"
+    )
+    report = build()
+
+    assert report.extracted == 1
+    (found, *_) = report.index.search(photographs / "landmark_03_view_0.jpg")
+    assert found.name == "distractor_00.jpg" and found.num_inliers == 130
+    digest = hashlib.sha256((folder / found.name).read_bytes()).digest()
+    assert (
+        report.index.database.segments[0].store.digests[0].tobytes() == digest
+    )
 
 
 def test_another_folder_does_not_reuse_features(

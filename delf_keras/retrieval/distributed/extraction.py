@@ -1,13 +1,12 @@
 """Extracting shards of photographs on workers."""
 
-import hashlib
-from collections import deque
 from dataclasses import dataclass
 
 import apache_beam as beam
 from apache_beam.utils.shared import Shared
 
 from delf_keras.features.decoding import ImageError
+from delf_keras.features.feature_cache import extract_encoded
 from delf_keras.features.files import open_h5, read_h5, write_h5
 from delf_keras.retrieval.distributed.pipelines import shard_file
 from delf_keras.retrieval.distributed.stored_photographs import (
@@ -83,8 +82,11 @@ class ExtractShard(beam.DoFn):
                 digests |= known.digests
                 skipped |= known.skipped
             wanted = [photographs[i] for i in positions]
+            results = extract_encoded(
+                self._extractor, read_photographs(wanted), self._batch_size
+            )
             for position, (digest, result) in zip(
-                positions, self._extract(wanted), strict=True
+                positions, results, strict=True
             ):
                 if isinstance(result, ImageError):
                     skipped[position] = str(result)
@@ -107,26 +109,6 @@ class ExtractShard(beam.DoFn):
                 features = projected(features, self._extractor)
                 write_h5(target, h5_name(position), features)
         return known
-
-    def _extract(self, photographs):
-        """Yields digests and `LocalFeatures`, or None and `ImageError`."""
-        read = deque()
-
-        def readable():
-            for photograph in read_photographs(photographs):
-                if isinstance(photograph, ImageError):
-                    read.append((None, photograph))
-                    continue
-                digest = hashlib.sha256(photograph.contents).hexdigest()
-                read.append((digest, None))
-                yield photograph
-
-        results = self._extractor.extract_each(readable(), self._batch_size)
-        for _, result in results:
-            while read[0][1] is not None:
-                yield read.popleft()
-            yield read.popleft()[0], result
-        yield from read
 
 
 def read_extracted(work, stage, shard):
