@@ -33,22 +33,28 @@ def rank(database, queries, max_image_size, max_features=1000):
 
 
 def describe(image, max_image_size, max_features):
-    """Returns locations (y, x) in pixels of the image, and RootSIFT."""
+    """Returns locations (y, x) in pixels of the image, and RootSIFT.
+
+    And how many of these pixels are one of what was described.
+    """
     scale = min(1.0, max_image_size / max(image.shape[:2]))
     size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
     points, sift = cv2.SIFT_create(max_features).detectAndCompute(grey, None)
     if not points:
-        return np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32)
+        nothing = (np.zeros((0, length), np.float32) for length in (2, 128))
+        return *nothing, 1 / scale
     root = np.sqrt(sift / np.maximum(sift.sum(axis=1, keepdims=True), 1e-12))
     locations = cv2.KeyPoint_convert(points)[:, ::-1]
     # Resizing keeps the edges of an image where they are.
-    return (locations + 0.5) / scale - 0.5, root
+    return (locations + 0.5) / scale - 0.5, root, 1 / scale
 
 
 def count_inliers(one, other):
     """Returns the inliers of an affine transform between two photographs."""
     matches = match_descriptors(one[1], other[1], max_ratio=0.9)
     rows, other_rows = matches.indices.T
-    return estimate_transform(one[0][rows], other[0][other_rows]).num_inliers
+    return estimate_transform(
+        one[0][rows], other[0][other_rows], scales=other[2]
+    ).num_inliers

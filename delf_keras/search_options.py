@@ -4,6 +4,8 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 
+from delf_keras.matching.geometry import INLIER_THRESHOLD
+
 
 def _option(default, text, *choices):
     metadata = {"help": text} | ({"choices": choices} if choices else {})
@@ -79,7 +81,9 @@ class SearchOptions:
         "homography",
     )
     threshold: float = _option(
-        40.0, "Largest distance of an inlier in pixels of the photograph."
+        INLIER_THRESHOLD,
+        "Largest distance of an inlier, in pixels of the level of the pyramid "
+        "that the feature of the database was found on.",
     )
     max_iterations: int = _option(
         10000, "Most RANSAC hypotheses, affine or homography."

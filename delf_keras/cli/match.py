@@ -10,6 +10,7 @@ from delf_keras.cli.extraction_flags import (
     define_extraction_flags,
     make_extractor,
 )
+from delf_keras.matching.geometry import INLIER_THRESHOLD
 
 
 def define_flags(flags):
@@ -27,8 +28,9 @@ def define_flags(flags):
     )
     absl_flags.DEFINE_float(
         "threshold",
-        20.0,
-        "Largest distance of an inlier in pixels of the second photograph.",
+        INLIER_THRESHOLD,
+        "Largest distance of an inlier, in pixels of the level of the pyramid "
+        "that the feature of the second photograph was found on.",
         lower_bound=0.0,
         flag_values=flags,
     )

@@ -55,16 +55,16 @@ class FeatureSource:
             `LocalFeatures`, or a list of them in the same order.
 
         Raises:
-            ImageError: if a photograph cannot be used.
+            ImageError: if a photograph cannot be used, before those that
+                follow are extracted. `extract_each` passes over it.
         """
         if isinstance(photographs, _ONE):
             return self.extract([photographs])[0]
-        results = [
-            result for _, result in self.extract_each(photographs, batch_size)
-        ]
-        for result in results:
+        results = []
+        for _, result in self.extract_each(photographs, batch_size):
             if isinstance(result, ImageError):
                 raise result
+            results.append(result)
         return results
 
     def extract_each(self, photographs, batch_size=1):

@@ -4,6 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+# Largest distance of an inlier, in pixels of the level of the pyramid that the
+# feature of photograph b was found on: what a feature's place is uncertain by
+# grows with its scale, and with the size of its photograph.
+INLIER_THRESHOLD = 20.0
+
 _SAMPLE_SIZES = {"affine": 3, "homography": 4}
 
 # Points whose extent in one direction is this share of that in the other lie
@@ -23,8 +28,8 @@ class Verification:
     Attributes:
         transform: float64 `[3, 3]`. Maps homogeneous points (y, x, 1) of
             photograph a to b; `None` if no transform was found.
-        inliers: bool `[M]`, for each putative match; all `False` if no
-            transform was found.
+        inliers: bool `[M]`, whether each putative match obeys the transform;
+            all `False` if none was found.
     """
 
     transform: np.ndarray | None
@@ -53,7 +58,10 @@ def verify(features_a, features_b, matches, **options):
     """
     rows_a, rows_b = matches.indices.T
     return estimate_transform(
-        features_a.locations[rows_a], features_b.locations[rows_b], **options
+        features_a.locations[rows_a],
+        features_b.locations[rows_b],
+        scales=features_b.scales[rows_b],
+        **options,
     )
 
 
@@ -61,8 +69,9 @@ def estimate_transform(
     points_a,
     points_b,
     *,
+    scales=1.0,
     model="affine",
-    threshold=20.0,
+    threshold=INLIER_THRESHOLD,
     max_iterations=10000,
     confidence=0.999,
     seed=0,
@@ -77,9 +86,11 @@ def estimate_transform(
         points_a: float `[M, 2]`. Matched points (y, x) of photograph a, in
             pixels.
         points_b: float `[M, 2]`. The same of photograph b.
+        scales: float, or float `[M]` of each match. The pixels of photograph
+            b that `threshold` counts: the scales of its features.
         model: "affine" or "homography".
-        threshold: float. Largest distance in pixels of photograph b between
-            an inlier and its transformed point of a.
+        threshold: float. Largest distance between an inlier and its
+            transformed point of a, in units of `scales`.
         max_iterations: int. Most hypotheses that are tried. 10000 find an
             affine transform that one match in ten obeys.
         confidence: float in (0, 1). Probability at which the search ends
@@ -115,10 +126,12 @@ def estimate_transform(
     inliers = np.zeros(len(points_a), bool)
     if len(points_a) < _SAMPLE_SIZES[model]:
         return Verification(None, inliers)
-    params = _usac_params(threshold, max_iterations, confidence, seed)
+    limits = threshold * np.broadcast_to(scales, len(points_a))
+    # OpenCV has one threshold for all; those who refit have each its own.
+    params = _usac_params(np.median(limits), max_iterations, confidence, seed)
     transform = _sample_consensus(points_a, points_b, model, params)
-    transform, errors = _refit(transform, points_a, points_b, model, threshold)
-    agree = errors <= threshold**2
+    transform, errors = _refit(transform, points_a, points_b, model, limits)
+    agree = errors <= limits**2
     if (
         np.count_nonzero(agree) < _SAMPLE_SIZES[model]
         or _on_a_line(points_a[agree])
@@ -158,21 +171,21 @@ def _sample_consensus(points_a, points_b, model, params):
     return None if affine is None else np.vstack([affine, [0.0, 0.0, 1.0]])
 
 
-def _refit(best, points_a, points_b, model, threshold):
+def _refit(best, points_a, points_b, model, limits):
     # Returns the transform of most inliers, with its errors.
     errors = least = _squared_errors(best, points_a, points_b)
     for reach in _REFIT_REACH:
-        near = errors <= (reach * threshold) ** 2
+        near = errors <= (reach * limits) ** 2
         transform = _least_squares(points_a[near], points_b[near], model)
         errors = _squared_errors(transform, points_a, points_b)
         # Of as many inliers, the later transform fits them more closely.
-        if _count(errors, threshold) >= _count(least, threshold):
+        if _count(errors, limits) >= _count(least, limits):
             best, least = transform, errors
     return best, least
 
 
-def _count(squared_errors, threshold):
-    return np.count_nonzero(squared_errors <= threshold**2)
+def _count(squared_errors, limits):
+    return np.count_nonzero(squared_errors <= limits**2)
 
 
 def _least_squares(points_a, points_b, model):
@@ -227,8 +240,7 @@ def _is_of_a_line(scatter):
 def _check_options(threshold, max_iterations, confidence):
     if not 0 < threshold < np.inf:
         raise ValueError(
-            "threshold must be a positive number of pixels. "
-            f"Received: threshold={threshold}"
+            f"threshold must be positive. Received: threshold={threshold}"
         )
     if max_iterations < 1:
         raise ValueError(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from delf_keras.matching.geometry import Verification
+from delf_keras.matching.geometry import INLIER_THRESHOLD, Verification
 
 # Hypotheses, and the matches they are counted on, are pairs; of more matches
 # than this only those of highest weight make hypotheses.
@@ -13,13 +13,19 @@ _SCALE_TOLERANCE = 2.1
 
 
 def estimate_upright(
-    points_a, points_b, scales_a, scales_b, weights, *, threshold=30.0
+    points_a,
+    points_b,
+    scales_a,
+    scales_b,
+    weights,
+    *,
+    threshold=INLIER_THRESHOLD,
 ):
     """Finds the scale and shift, without rotation, of most weight.
 
     Each match is a hypothesis by itself: its two scales give the ratio, its
     two points the shift. All are tried, so that nothing is left to chance and
-    few matches suffice.
+    few matches suffice. The best one is fitted to its inliers.
 
     Args:
         points_a: float `[M, 2]`. Matched points (y, x) of photograph a, in
@@ -28,13 +34,12 @@ def estimate_upright(
         scales_a: float `[M]`. Scales of the matched features of a.
         scales_b: float `[M]`. The same of b.
         weights: float `[M]`, not negative. What each inlier counts.
-        threshold: float. Largest distance in pixels of photograph b between
-            an inlier and its transformed point of a.
+        threshold: float. Largest distance between an inlier and its
+            transformed point of a, in units of `scales_b`.
 
     Returns:
-        `Verification`, without a transform if there is no match. The
-        transform is the least-squares fit of a scale and a shift to the
-        inliers of the best hypothesis.
+        `Verification`, without a transform if there is no match. Inliers are
+        within the threshold of the transform and of about its scale.
 
     Reference:
         Philbin et al., "Object retrieval with large vocabularies and fast
@@ -42,16 +47,38 @@ def estimate_upright(
     """
     if not len(weights):
         return Verification(None, np.zeros(0, bool))
-    points = np.float32(points_a.T), np.float32(points_b.T)
-    ratios = np.float32(scales_b / scales_a)
+    points_a, points_b = np.float64(points_a), np.float64(points_b)
+    ratios, limits = scales_b / scales_a, threshold * scales_b
+
+    def inliers_of(ratio, shift):
+        errors = np.square(ratio * points_a + shift - points_b).sum(axis=1)
+        return (errors <= limits**2) & _are_near(ratios, ratio)
+
+    best = _best_hypothesis(points_a, points_b, ratios, limits, weights)
+    found = ratios[best], points_b[best] - ratios[best] * points_a[best]
+    inliers = inliers_of(*found)
+    fitted = _fit(points_a[inliers], points_b[inliers], ratios[best])
+    of_fitted = inliers_of(*fitted)
+    if weights[of_fitted].sum() >= weights[inliers].sum():
+        found, inliers = fitted, of_fitted
+    ratio, (y, x) = found
+    transform = np.array([[ratio, 0, y], [0, ratio, x], [0, 0, 1]], float)
+    return Verification(transform, inliers)
+
+
+def _are_near(ratios, ratio):
+    octaves = np.log2(ratios) - np.log2(ratio)
+    return np.abs(octaves) <= np.log2(_SCALE_TOLERANCE)
+
+
+def _best_hypothesis(points_a, points_b, ratios, limits, weights):
+    """Returns the match whose scale and shift most weight agrees on."""
     tried = np.argsort(-weights, kind="stable")[:_MOST_HYPOTHESES]
-    octaves = np.log2(ratios)
-    agree = np.abs(octaves - octaves[tried, None]) <= np.log2(_SCALE_TOLERANCE)
-    agree &= _squared_errors(*points, ratios, tried) <= threshold**2
-    best = np.argmax(agree @ np.float32(weights))
-    inliers = agree[best]
-    of_inliers = (each[:, inliers] for each in points)
-    return Verification(_fit(*of_inliers, ratios[tried[best]]), inliers)
+    ratios = np.float32(ratios)
+    agree = _are_near(ratios, ratios[tried, None])
+    points = np.float32(points_a.T), np.float32(points_b.T)
+    agree &= _squared_errors(*points, ratios, tried) <= np.float32(limits**2)
+    return tried[np.argmax(agree @ np.float32(weights))]
 
 
 def _squared_errors(points_a, points_b, ratios, tried):
@@ -72,13 +99,10 @@ def _squared_errors(points_a, points_b, ratios, tried):
 
 def _fit(points_a, points_b, ratio):
     """Fits a scale and a shift; `ratio` where the points have no extent."""
-    points_a, points_b = np.float64(points_a), np.float64(points_b)
-    count = points_a.shape[1]
-    mean_a, mean_b = points_a.sum(axis=1) / count, points_b.sum(axis=1) / count
-    centered = points_a - mean_a[:, None]
+    mean_a, mean_b = points_a.mean(axis=0), points_b.mean(axis=0)
+    centered = points_a - mean_a
     extent = np.vdot(centered, centered)
     fitted = np.vdot(centered, points_b) / max(extent, 1e-12)
     if fitted > 0:
         ratio = fitted
-    y, x = mean_b - ratio * mean_a
-    return np.array([[ratio, 0.0, y], [0.0, ratio, x], [0.0, 0.0, 1.0]])
+    return ratio, mean_b - ratio * mean_a

@@ -129,6 +129,7 @@ def _verify(query, reach, features, putatives, options):
     else:
         verification = estimate_transform(
             *points,
+            scales=scales[image_rows],
             model=model,
             threshold=options.threshold,
             max_iterations=options.max_iterations,

@@ -71,6 +71,18 @@ def test_files_and_arrays_give_the_same(tmp_path, extractor, make_photograph):
     assert extractor.extract([]) == []
 
 
+def test_a_photograph_that_cannot_be_used_ends_at_once(
+    tmp_path, extractor, make_photograph
+):
+    """Without those that follow: an iterable is not read to its end."""
+    good = make_photograph(20, 20)
+    photographs = itertools.chain([good, tmp_path / "none.jpg"], [good] * 100)
+
+    with pytest.raises(ImageError, match=r"cannot be read.*none\.jpg"):
+        extractor.extract(photographs)
+    assert len(list(photographs)) > 80
+
+
 @pytest.mark.parametrize(
     ("mode", "name"), [("L", "a.png"), ("RGBA", "a.png"), ("CMYK", "a.jpg")]
 )

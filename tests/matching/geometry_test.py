@@ -6,10 +6,14 @@ import pytest
 from skimage.measure import ransac
 from skimage.transform import AffineTransform, ProjectiveTransform
 
+from delf_keras.datasets.synthetic import render_view
+from delf_keras.features.extractor import Extractor
 from delf_keras.features.local_features import LocalFeatures
 from delf_keras.matching import (
     Matches,
     estimate_transform,
+    estimate_upright,
+    match,
     match_descriptors,
     verify,
 )
@@ -255,13 +259,13 @@ def test_wrong_arguments_are_refused(options, message):
         estimate_transform(**arguments)
 
 
-def features(locations):
+def features(locations, scales=1.0):
     count = len(locations)
     return LocalFeatures(
         locations=locations,
         descriptors=np.zeros((count, 2)),
         scores=np.ones(count),
-        scales=np.ones(count),
+        scales=np.full(count, scales),
     )
 
 
@@ -277,6 +281,70 @@ def test_verify_compares_the_locations_of_the_matches():
 
     assert verification.inliers[is_true].all()
     assert corner_error(verification.transform, AFFINE) < 3
+
+
+def test_coarse_features_may_be_further_off():
+    a = np.random.default_rng(0).uniform(0, 1000, (90, 2))
+    scales = np.tile([1.0, 2.0, 4.0], 30)
+    b = a.copy()
+    b[60:, 0] += np.tile(np.repeat([30, -30], 3), 5)
+
+    fine = estimate_transform(a, b, threshold=12.0)
+    by_scale = estimate_transform(a, b, scales=scales, threshold=12.0)
+
+    assert not fine.inliers[60:].any()
+    assert by_scale.inliers[:60].all()
+    # Of those that are 30 pixels off, the ones of scale 4.
+    np.testing.assert_array_equal(by_scale.inliers[60:], scales[60:] == 4)
+
+
+@pytest.mark.parametrize("size", [0.25, 4, 64])
+def test_verify_counts_pixels_of_what_was_extracted(size):
+    """Photographs of any size, whose features scale with them."""
+    a, b, _ = correspondences(AFFINE, 60, 30, noise=8)
+    rows = np.arange(60, dtype=np.int32)
+    matches = Matches(np.stack([rows, rows], 1), np.zeros(60, np.float32))
+    expected = verify(features(a), features(b), matches)
+
+    received = verify(features(a), features(size * b, size), matches)
+
+    assert 20 < expected.num_inliers < 60
+    np.testing.assert_array_equal(received.inliers, expected.inliers)
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    """The features of two views of a building, at 256, 512, 1024 pixels."""
+    extractor = Extractor.from_preset("delf_tiny", max_image_size=256)
+    views = [render_view(0, seed, (768, 1024)).image for seed in (0, 1)]
+    return [
+        extractor.extract(
+            [cv2.resize(v, size, interpolation=cv2.INTER_AREA) for v in views]
+        )
+        for size in ((256, 192), (512, 384), (1024, 768))
+    ]
+
+
+@pytest.mark.parametrize("model", ["affine", "homography", "upright"])
+def test_photographs_of_three_sizes_verify_alike(pairs, model):
+    counts = []
+    for a, b in pairs:
+        matches = match(a, b)
+        if model == "upright":
+            rows_a, rows_b = matches.indices.T
+            verification = estimate_upright(
+                a.locations[rows_a],
+                b.locations[rows_b],
+                a.scales[rows_a],
+                b.scales[rows_b],
+                np.ones(len(matches)),
+            )
+        else:
+            verification = verify(a, b, matches, model=model)
+        counts.append(verification.num_inliers)
+
+    assert min(counts) > 150
+    assert np.ptp(counts) <= 15
 
 
 def test_verify_without_matches():

@@ -75,6 +75,43 @@ def test_scales_must_agree(matches):
     assert not after.inliers[:20].any() and after.inliers[20:].any()
 
 
+def test_inliers_are_what_the_transform_says():
+    """Not those of the match that it was fitted to the inliers of."""
+    rng = np.random.default_rng(3)
+    ones = np.ones(300)
+    lost = 0
+    for _ in range(20):
+        points_a = rng.uniform(0, 600, (300, 2))
+        points_b = points_a + rng.normal(0, 15, (300, 2))
+        found = estimate_upright(points_a, points_b, ones, ones, ones)
+        ratio, *shift = found.transform[[0, 0, 1], [0, 2, 2]]
+        errors = np.linalg.norm(ratio * points_a + shift - points_b, axis=1)
+        hypotheses = points_b - points_a
+        best = max(
+            np.count_nonzero(np.linalg.norm(each - hypotheses, axis=1) <= 20)
+            for each in hypotheses
+        )
+        lost += max(best - found.num_inliers, 0)
+
+        np.testing.assert_array_equal(found.inliers, errors <= 20)
+    # The fit is kept where it has no fewer.
+    assert lost == 0
+
+
+@pytest.mark.parametrize("size", [0.25, 4.0, 64.0])
+def test_distances_count_in_scales(matches, size):
+    """As many inliers in a photograph of another size."""
+    points_a, points_b, scales_a, scales_b, weights = matches
+    points_b[:40] += np.random.default_rng(1).normal(0, 12, (40, 2))
+    expected = estimate_upright(*matches)
+    received = estimate_upright(
+        points_a, size * points_b, scales_a, size * scales_b, weights
+    )
+
+    assert 10 < expected.num_inliers < 40
+    np.testing.assert_array_equal(received.inliers, expected.inliers)
+
+
 def test_single_match_and_none():
     point = np.array([[10.0, 20.0]])
     one = estimate_upright(

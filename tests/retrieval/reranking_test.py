@@ -173,6 +173,30 @@ def test_upright_model_finds_scale_and_shift(query, make_database):
     np.testing.assert_allclose(matches.transform, expected, atol=1e-3)
 
 
+@pytest.mark.parametrize("model", ["upright", "affine", "homography"])
+def test_size_of_a_photograph_does_not_count(query, make_database, model):
+    """A photograph, and the same of four times as many pixels a side."""
+    rng = np.random.default_rng(2)
+    scales = np.float32([1, 2] * 40)
+    query = dataclasses.replace(query, scales=scales)
+    places = query.locations + rng.normal(0, 15, (80, 2))
+    database = make_database(
+        [
+            (
+                f"{size} times",
+                dataclasses.replace(
+                    query, locations=size * places, scales=size * scales
+                ),
+            )
+            for size in (1, 4)
+        ]
+    )
+    small, large = verify(query, database, np.ones(2), model=model).values()
+
+    assert 40 < len(small) < 80
+    np.testing.assert_array_equal(small.image_rows, large.image_rows)
+
+
 def test_neighbors_that_voted_are_verified(query, database):
     """With all neighbours asked for, they are the nearest of each image."""
     options = {"putatives": "neighbors", "neighbors": 1000, "threshold": 4.0}
