@@ -24,7 +24,7 @@ from delf_keras.datasets.augmentation import Augmentation
 from delf_keras.datasets.benchmark_files import find_ground_truth
 from delf_keras.datasets.labelled_images import LabelledImages
 from delf_keras.evaluation import load_revisited
-from delf_keras.features.graph import ExtractionOptions
+from delf_keras.features.extraction_options import ExtractionOptions
 from delf_keras.models import Delf
 from delf_keras.training import pipeline
 from delf_keras.training.finishing import trained_delf

@@ -23,7 +23,7 @@ from delf_keras.benchmarking.recording import record
 from delf_keras.datasets.synthetic import write_photographs
 from delf_keras.features import pyramid
 from delf_keras.features.decoding import read_image
-from delf_keras.features.graph import PRECISIONS
+from delf_keras.features.extraction_options import DEFAULT_SCALES, PRECISIONS
 
 RESULTS = Path(__file__).parent / "results"
 FLAGS = flags.FLAGS
@@ -81,7 +81,7 @@ def levels(image):
     image = pyramid.resize(tf.cast(image[None], tf.float32), fitted)
     return [
         pyramid.resize(image, pyramid.level_size(fitted, scale))
-        for scale in pyramid.DEFAULT_SCALES
+        for scale in DEFAULT_SCALES
     ]
 
 

@@ -34,7 +34,7 @@ from tqdm import tqdm
 from delf_keras import Extractor, ImageIndex
 from delf_keras.benchmarking.recording import record
 from delf_keras.datasets.benchmarks import open_benchmark
-from delf_keras.features.graph import ExtractionOptions
+from delf_keras.features.extraction_options import ExtractionOptions
 from delf_keras.features.pca_fitting import PcaOptions, fit_pca_on_features
 from delf_keras.retrieval import SearchOptions, index_info
 from delf_keras.retrieval.faiss_training import inverted_file

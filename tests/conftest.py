@@ -155,8 +155,8 @@ def photographs(tmp_path_factory):
 @pytest.fixture(scope="session")
 def tiny_extractor(tiny_model):
     """An `Extractor` of `tiny_model` without PCA, 200 features at most."""
+    from delf_keras.features.extraction_options import ExtractionOptions
     from delf_keras.features.extractor import Extractor
-    from delf_keras.features.graph import ExtractionOptions
 
     return Extractor(
         tiny_model, options=ExtractionOptions(max_features=200, scales=(1.0,))

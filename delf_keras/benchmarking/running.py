@@ -11,7 +11,7 @@ import numpy as np
 
 from delf_keras.benchmarking.stages import BenchmarkOptions, Stages
 from delf_keras.datasets.benchmark import Benchmark
-from delf_keras.features.graph import ExtractionOptions
+from delf_keras.features.extraction_options import ExtractionOptions
 from delf_keras.features.photographs import read_query
 
 

@@ -5,6 +5,11 @@ import math
 
 from absl import flags as absl_flags
 
+from delf_keras.features.extraction_options import (
+    PRECISIONS,
+    ExtractionOptions,
+)
+
 logger = logging.getLogger(__name__)
 
 
@@ -69,7 +74,7 @@ def define_extraction_flags(
         absl_flags.mark_flag_as_required("preset", flag_values=flags)
     absl_flags.DEFINE_integer(
         "max_features",
-        1000,
+        ExtractionOptions.max_features,
         "Features of highest attention score that are kept of a photograph.",
         lower_bound=1,
         flag_values=flags,
@@ -82,27 +87,27 @@ def define_extraction_flags(
     )
     absl_flags.DEFINE_float(
         "iou_threshold",
-        1.0,
+        ExtractionOptions.iou_threshold,
         "Overlap of two receptive fields above which one is dropped.",
         flag_values=flags,
     )
     absl_flags.DEFINE_integer(
         "max_image_size",
-        1024,
+        ExtractionOptions.max_image_size,
         "Pixels to which a longer side is shrunk; 0 for no limit.",
         lower_bound=0,
         flag_values=flags,
     )
     absl_flags.DEFINE_integer(
         "min_image_size",
-        0,
+        ExtractionOptions.min_image_size,
         "Pixels to which a longer side is enlarged; 0 for no enlargement.",
         lower_bound=0,
         flag_values=flags,
     )
     absl_flags.DEFINE_float(
         "global_power",
-        0.0,
+        ExtractionOptions.global_power,
         "Power of the generalised mean (GeM) of a descriptor of the whole "
         "photograph, such as 3; 0 for none.",
         lower_bound=0.0,
@@ -123,8 +128,8 @@ def define_extraction_flags(
     )
     absl_flags.DEFINE_enum(
         "precision",
-        "float32",
-        ["float32", "bfloat16"],
+        ExtractionOptions.precision,
+        [*PRECISIONS],
         "Precision in which the model computes; bfloat16 pays on a GPU and "
         "on a processor that has instructions for it.",
         flag_values=flags,

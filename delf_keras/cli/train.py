@@ -144,7 +144,7 @@ def _strategy_scope(name):
 
 def _starting_delf(flags):
     """Returns the `Delf` to train and its `Preset`, None for a new network."""
-    from delf_keras.features.graph import PRECISIONS
+    from delf_keras.features.extraction_options import PRECISIONS
     from delf_keras.models import Delf, ResNet
     from delf_keras.models.presets import find_preset, load_model
 
@@ -206,7 +206,7 @@ def _train(flags, options, views, classifier, report, work, callbacks):
 
 
 def _callbacks(flags, views, shown):
-    from delf_keras.features.graph import ExtractionOptions
+    from delf_keras.features.extraction_options import ExtractionOptions
     from delf_keras.training.pipeline import validation_batches
     from delf_keras.training.retrieval_quality import RetrievalQuality
     from delf_keras.training.tensorboard import tensorboard_callbacks

@@ -7,8 +7,9 @@ from functools import cached_property
 import numpy as np
 
 from delf_keras.features.decoding import ImageError
+from delf_keras.features.extraction_options import ExtractionOptions
 from delf_keras.features.feature_source import FeatureSource
-from delf_keras.features.graph import ExtractionOptions, extraction_graph
+from delf_keras.features.graph import extraction_graph
 from delf_keras.features.local_features import LocalFeatures
 from delf_keras.features.pca import load_pca
 from delf_keras.models import presets

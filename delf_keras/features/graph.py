@@ -8,6 +8,7 @@ import tensorflow as tf
 from tensorflow.python.framework import convert_to_constants
 
 from delf_keras.features import pyramid
+from delf_keras.features.extraction_options import PRECISIONS
 from delf_keras.features.global_pooling import global_descriptor
 from delf_keras.features.pca import to_descriptors
 from delf_keras.features.receptive_field import (
@@ -17,60 +18,6 @@ from delf_keras.features.receptive_field import (
 from delf_keras.features.selection import select
 from delf_keras.features.tracing import graph_function
 from delf_keras.models.folding import fold_batch_norm
-
-PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
-
-
-@dataclass(frozen=True)
-class ExtractionOptions:
-    """What is extracted from a photograph.
-
-    Attributes:
-        max_features: Features of highest attention score that are kept.
-        score_threshold: Features of a lower attention score are dropped.
-        iou_threshold: Of two receptive fields that overlap by more than this
-            (intersection over union), the one of lower score is dropped;
-            1.0 keeps both.
-        max_image_size: Pixels to which a longer side is shrunk first, or 0.
-        min_image_size: Pixels to which one is enlarged, or 0: a thumbnail
-            has fewer features than it could.
-        scales: Scales of the image pyramid.
-        global_power: Power of the generalised mean (GeM) that pools all cells
-            to a descriptor of the whole photograph, such as 3; 0 for none.
-        precision: "float32" or "bfloat16", in which the model computes.
-    """
-
-    max_features: int = 1000
-    score_threshold: float = 0.0
-    iou_threshold: float = 1.0
-    max_image_size: int = 1024
-    min_image_size: int = 0
-    scales: tuple[float, ...] = pyramid.DEFAULT_SCALES
-    precision: str = "float32"
-    global_power: float = 0.0
-
-    def __post_init__(self):
-        object.__setattr__(self, "scales", tuple(self.scales))
-        problems = {
-            "max_features": self.max_features < 1,
-            "max_image_size": self.max_image_size < 0,
-            "min_image_size": not 0
-            <= self.min_image_size
-            <= (self.max_image_size or self.min_image_size),
-            "scales": not self.scales or min(self.scales) <= 0,
-            "precision": self.precision not in PRECISIONS,
-            "global_power": self.global_power < 0,
-            "iou_threshold": not 0 < self.iou_threshold <= 1,
-        }
-        for name, wrong in problems.items():
-            if wrong:
-                raise ValueError(
-                    "max_features and scales must be positive, max_image_size "
-                    "not negative, min_image_size at most that, global_power "
-                    "not negative, iou_threshold in (0, 1], precision one of "
-                    f"{sorted(PRECISIONS)}. "
-                    f"Received: {name}={getattr(self, name)!r}"
-                )
 
 
 def extraction_graph(model, pca, options):

@@ -2,9 +2,6 @@
 
 import tensorflow as tf
 
-# 0.25 to 2.0 by the square root of two, as in section 3.1 of the DELF paper.
-DEFAULT_SCALES = tuple(2.0 ** (step / 2) for step in range(-4, 3))
-
 
 def level_size(size, scale):
     """Returns the (height, width) of a pyramid level, float32 of whole pixels.

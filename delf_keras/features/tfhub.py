@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from delf_keras.features import pyramid
 from delf_keras.features.decoding import ImageError
+from delf_keras.features.extraction_options import ExtractionOptions
 from delf_keras.features.feature_source import FeatureSource
-from delf_keras.features.graph import ExtractionOptions
 from delf_keras.features.local_features import LocalFeatures
 
 _CACHE = "TFHUB_CACHE_DIR"

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from delf_keras.features.decoding import ImageError
+from delf_keras.features.extraction_options import ExtractionOptions
 from delf_keras.features.extractor import Extractor
-from delf_keras.features.graph import ExtractionOptions
 from delf_keras.features.photographs import find_photographs
 from delf_keras.retrieval.index_files import current_manifest
 from delf_keras.retrieval.index_writer import change_index

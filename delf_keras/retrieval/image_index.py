@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from delf_keras.features.extraction_options import ExtractionOptions
 from delf_keras.features.extractor import Extractor
-from delf_keras.features.graph import ExtractionOptions
 from delf_keras.features.local_features import LocalFeatures
 from delf_keras.retrieval.database import Database
 from delf_keras.retrieval.expansion import expand

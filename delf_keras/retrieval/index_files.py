@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from delf_keras.atomic import atomic_path
-from delf_keras.features.graph import ExtractionOptions
+from delf_keras.features.extraction_options import ExtractionOptions
 from delf_keras.retrieval.asmk import AsmkOptions
 from delf_keras.retrieval.database import Database
 from delf_keras.retrieval.learned import Learned

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from delf_keras.atomic import TemporaryFolder
-from delf_keras.features.graph import ExtractionOptions
+from delf_keras.features.extraction_options import ExtractionOptions
 from delf_keras.features.local_features import LocalFeatures
 from delf_keras.retrieval.index_training import learn
 from delf_keras.retrieval.manifest import PRESET_FOLDER

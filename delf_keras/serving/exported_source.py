@@ -10,8 +10,8 @@ from delf_keras.features.decoding import (
     ImageError,
     check_image,
 )
+from delf_keras.features.extraction_options import ExtractionOptions
 from delf_keras.features.feature_source import FeatureSource
-from delf_keras.features.graph import ExtractionOptions
 from delf_keras.features.local_features import LocalFeatures
 from delf_keras.parallel import ordered_map
 from delf_keras.serving import contract

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 
 from delf_keras.features.decoding import ImageError
+from delf_keras.features.extraction_options import ExtractionOptions
 from delf_keras.features.extractor import Extractor
-from delf_keras.features.graph import ExtractionOptions
 from delf_keras.features.pca_fitting import (
     PcaOptions,
     fit_pca_on_features,

@@ -11,8 +11,8 @@ from delf_keras.datasets.benchmark_files import (
 )
 from delf_keras.evaluation import evaluate_revisited, load_revisited
 from delf_keras.features.decoding import read_image
+from delf_keras.features.extraction_options import ExtractionOptions
 from delf_keras.features.extractor import Extractor
-from delf_keras.features.graph import ExtractionOptions
 from delf_keras.features.photographs import read_query
 from delf_keras.retrieval.building import build_index
 from delf_keras.training.finishing import trained_delf

@@ -11,7 +11,7 @@ from delf_keras.benchmarking.report import (
 )
 from delf_keras.benchmarking.running import BenchmarkRun
 from delf_keras.datasets.benchmarks import open_benchmark
-from delf_keras.features.graph import ExtractionOptions
+from delf_keras.features.extraction_options import ExtractionOptions
 
 
 def make_run(benchmark, seed=0):

@@ -12,7 +12,7 @@ from delf_keras.cli.extraction_flags import (
     usable,
 )
 from delf_keras.features.decoding import ImageError
-from delf_keras.features.graph import ExtractionOptions
+from delf_keras.features.extraction_options import ExtractionOptions
 
 
 def _parse(*arguments, default_preset=None):

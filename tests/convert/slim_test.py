@@ -7,9 +7,10 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from delf_keras.convert.importing import import_weights
 from delf_keras.features.decoding import read_image
+from delf_keras.features.extraction_options import ExtractionOptions
 from delf_keras.features.extractor import Extractor
 from delf_keras.features.files import load_features
-from delf_keras.features.graph import ExtractionOptions, extraction_graph
+from delf_keras.features.graph import extraction_graph
 from delf_keras.features.receptive_field import receptive_field
 from delf_keras.models.delf import Delf
 from delf_keras.models.resnet import ResNet

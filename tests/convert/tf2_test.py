@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 from delf_keras.convert.importing import import_weights
+from delf_keras.features.extraction_options import ExtractionOptions
 from delf_keras.features.extractor import Extractor
-from delf_keras.features.graph import ExtractionOptions
 from tests.convert.conftest import random_values
 
 WIDTH = 4

@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
+from delf_keras.features.extraction_options import ExtractionOptions
 from delf_keras.features.extractor import Extractor
-from delf_keras.features.graph import ExtractionOptions
 from delf_keras.serving import contract
 from delf_keras.serving.embedded.server import EmbeddedServer, ServerOptions
 from delf_keras.serving.exporting import export

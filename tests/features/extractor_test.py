@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from delf_keras.features.decoding import ImageError, read_image
+from delf_keras.features.extraction_options import ExtractionOptions
 from delf_keras.features.extractor import Extractor, descriptor_fingerprint
-from delf_keras.features.graph import ExtractionOptions
 from delf_keras.features.local_features import LocalFeatures
 from delf_keras.features.pca import Pca, fit_pca
 from delf_keras.models.weights import model_fingerprint

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from delf_keras.features.extraction_options import ExtractionOptions
 from delf_keras.features.extractor import Extractor
 from delf_keras.features.global_pooling import global_descriptor
-from delf_keras.features.graph import ExtractionOptions
 
 
 def unit(vectors):

@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 
 from delf_keras.features import graph
-from delf_keras.features.graph import ExtractionOptions, extraction_graph
+from delf_keras.features.extraction_options import ExtractionOptions
+from delf_keras.features.graph import extraction_graph
 from delf_keras.features.pca import Pca
 from delf_keras.features.receptive_field import ReceptiveField
 from delf_keras.models.residual import LAYOUTS
@@ -355,31 +356,3 @@ def test_bfloat16(tiny_model, photograph):
     assert np.median(similarity) > 0.98
     difference = exact["descriptors"] - rounded["descriptors"]
     assert np.abs(difference).max() > 1e-3
-
-
-@pytest.mark.parametrize(
-    ("options", "received"),
-    [
-        ({"max_features": 0}, "max_features=0"),
-        ({"max_image_size": -1}, "max_image_size=-1"),
-        ({"scales": ()}, r"scales=\(\)"),
-        ({"scales": [1.0, 0.0]}, r"scales=\(1.0, 0.0\)"),
-        ({"precision": "float16"}, "precision='float16'"),
-        ({"iou_threshold": 0.0}, "iou_threshold=0.0"),
-        ({"iou_threshold": 1.1}, "iou_threshold=1.1"),
-    ],
-)
-def test_wrong_options(options, received):
-    with pytest.raises(
-        ValueError, match=rf"must be positive, .*Received: {received}"
-    ):
-        ExtractionOptions(**options)
-
-
-def test_default_options():
-    options = ExtractionOptions()
-
-    assert (options.max_features, options.max_image_size) == (1000, 1024)
-    assert (options.score_threshold, options.iou_threshold) == (0.0, 1.0)
-    assert ExtractionOptions(scales=[1, 2]).scales == (1, 2)
-    assert hash(options) == hash(ExtractionOptions())

@@ -12,14 +12,6 @@ def size_tensor(height, width):
     return tf.constant([height, width], tf.float32)
 
 
-def test_default_scales_are_those_of_the_paper():
-    np.testing.assert_allclose(
-        pyramid.DEFAULT_SCALES,
-        [0.25, 0.3536, 0.5, 0.7071, 1.0, 1.4142, 2.0],
-        atol=5e-5,
-    )
-
-
 @pytest.mark.parametrize(
     ("size", "scale", "expected"),
     [

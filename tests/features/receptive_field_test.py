@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from delf_keras.features import pyramid
+from delf_keras.features.extraction_options import DEFAULT_SCALES
 from delf_keras.features.receptive_field import ReceptiveField, receptive_field
 from delf_keras.models.residual import LAYOUTS
 from delf_keras.models.resnet import ResNet
@@ -57,7 +58,7 @@ def test_cells_of_a_photograph(output_stride, cells):
     size = tf.constant([768.0, 1024.0])
     levels = [
         pyramid.level_size(size, scale).numpy().astype(int)
-        for scale in pyramid.DEFAULT_SCALES
+        for scale in DEFAULT_SCALES
     ]
     shapes = [backbone.compute_output_shape((1, *level, 3)) for level in levels]
 

@@ -10,8 +10,8 @@ from absl import flags as absl_flags
 
 from delf_keras.convert.importing import import_weights
 from delf_keras.features.decoding import ImageError
+from delf_keras.features.extraction_options import ExtractionOptions
 from delf_keras.features.extractor import Extractor
-from delf_keras.features.graph import ExtractionOptions
 from delf_keras.features.tfhub import find_module
 from tests.convert.conftest import DIMENSION, SCALES, make_google
 

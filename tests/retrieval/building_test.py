@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from delf_keras.features.extraction_options import ExtractionOptions
 from delf_keras.features.extractor import Extractor
-from delf_keras.features.graph import ExtractionOptions
 from delf_keras.retrieval import ImageIndex, PcaOptions, build_index
 
 NAMES = [

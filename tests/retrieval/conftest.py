@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from delf_keras.features import pca_fitting
-from delf_keras.features.graph import ExtractionOptions
+from delf_keras.features.extraction_options import ExtractionOptions
 from delf_keras.features.local_features import LocalFeatures
 from delf_keras.retrieval import index_filling, manifest
 from delf_keras.retrieval.database import Database

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from delf_keras.features import pca_fitting
+from delf_keras.features.extraction_options import ExtractionOptions
 from delf_keras.features.extractor import Extractor
-from delf_keras.features.graph import ExtractionOptions
 from delf_keras.retrieval import PcaOptions, build_index, extraction_work
 
 PCA = PcaOptions(16)

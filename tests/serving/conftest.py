@@ -4,8 +4,8 @@ import time
 
 import pytest
 
+from delf_keras.features.extraction_options import ExtractionOptions
 from delf_keras.features.extractor import Extractor
-from delf_keras.features.graph import ExtractionOptions
 from delf_keras.features.pca_fitting import PcaOptions, fit_pca_on_features
 from delf_keras.serving.admission import Limits
 from delf_keras.serving.exporting import export

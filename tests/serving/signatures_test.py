@@ -9,8 +9,8 @@ import tensorflow as tf
 from PIL import Image
 
 from delf_keras.features.decoding import read_image
+from delf_keras.features.extraction_options import ExtractionOptions
 from delf_keras.features.extractor import Extractor
-from delf_keras.features.graph import ExtractionOptions
 from delf_keras.serving import contract
 from delf_keras.serving.admission import Limits
 from delf_keras.serving.signatures import describe, make_signatures

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from delf_keras.datasets.labelled_images import LabelledImages
+from delf_keras.features.extraction_options import ExtractionOptions
 from delf_keras.features.extractor import Extractor
-from delf_keras.features.graph import ExtractionOptions
 from delf_keras.features.local_features import LocalFeatures
 from delf_keras.features.pca_fitting import PcaOptions, fit_pca_on_features
 from delf_keras.models.delf import Delf
