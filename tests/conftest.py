@@ -96,6 +96,34 @@ def tiny_model(make_model):
 
 
 @pytest.fixture(scope="session")
+def make_network(randomise):
+    """A function that makes a functional Keras model of 12 channels.
+
+    Its cells have a stride of 8; `excited` adds squeeze and excitation.
+    """
+    import keras
+    from keras import layers
+
+    def make_network(seed=0, excited=False):
+        inputs = keras.Input((None, None, 3))
+        x = layers.Conv2D(8, 3, 2, "same", activation="relu")(inputs)
+        x = layers.ZeroPadding2D(((2, 1), (2, 1)))(x)
+        x = layers.Conv2D(12, 4, activation="relu")(x)
+        y = layers.DepthwiseConv2D(3, padding="same", dilation_rate=2)(x)
+        y = layers.BatchNormalization()(y)
+        if excited:
+            gate = layers.GlobalAveragePooling2D(keepdims=True)(y)
+            y = y * layers.Conv2D(12, 1, activation="sigmoid")(gate)
+        x = layers.Add()([x, y])
+        x = layers.AveragePooling2D(2)(x)
+        x = layers.Cropping2D(((1, 0), (1, 0)))(x)
+        x = layers.SeparableConv2D(12, 3, 2, "same", activation="relu")(x)
+        return randomise(keras.Model(inputs, x), seed)
+
+    return make_network
+
+
+@pytest.fixture(scope="session")
 def keras_resnet50(randomise):
     """A ResNet50 of keras.applications with random weights."""
     import keras

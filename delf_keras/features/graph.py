@@ -1,6 +1,5 @@
 """Extraction as one TensorFlow graph: from pixels to descriptors."""
 
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,7 +12,8 @@ from delf_keras.features.global_pooling import global_descriptor
 from delf_keras.features.pca import to_descriptors
 from delf_keras.features.receptive_field import (
     ReceptiveField,
-    receptive_field,
+    least_side,
+    receptive_field_of,
 )
 from delf_keras.features.selection import select
 from delf_keras.features.tracing import graph_function
@@ -64,13 +64,12 @@ class DenseNetwork:
     @classmethod
     def of(cls, model, run):
         """Returns that of a `Delf`, which `run` computes."""
-        field = receptive_field(model.backbone.spatial_layers())
-        least_side = next(
-            side
-            for side in itertools.count(1)
-            if all(model.backbone.compute_output_shape((1, side, side, 3)))
+        return cls(
+            run,
+            receptive_field_of(model.backbone),
+            model.resampling,
+            least_side(model.backbone),
         )
-        return cls(run, field, model.resampling, least_side)
 
     def cells_of(self, images):
         """Returns what `run` does, which never sees an image without a cell.
@@ -224,9 +223,9 @@ def level_cells(network, images, scale):
     level = pyramid.resize(images, level_size, network.resampling)
     outputs = network.cells_of(level)
     grid = tf.shape(outputs["features"])[:3]
-    origins = pyramid.cell_origins(grid[1:], network.field.stride)
-    low = origins - network.field.padding
-    boxes = tf.concat([low, low + (network.field.size - 1)], axis=1)
+    field = network.field
+    low = pyramid.cell_origins(grid[1:], field.stride) - field.padding
+    boxes = tf.concat([low, low + (field.size - 1)], axis=1)
 
     def divided(points):
         return points / scale
@@ -241,7 +240,7 @@ def level_cells(network, images, scale):
     return {
         "features": tf.reshape(features, [batch, count, features.shape[-1]]),
         "scores": tf.reshape(outputs["attention_scores"], [batch, count]),
-        "locations": of_points(origins),
+        "locations": of_points(low + (field.size - 1) / 2),
         "scales": tf.fill([count], 1.0 / scale),
         "boxes": of_boxes(boxes),
     }

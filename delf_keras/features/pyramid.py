@@ -79,7 +79,7 @@ def to_image(points, image_size, level_size):
 
 
 def cell_origins(grid, stride):
-    """Returns the pixels of a level at which cells of a feature map are.
+    """Returns the pixels of a level from which cells of a map are counted.
 
     Args:
         grid: int32 tensor `[2]`. Rows and columns of the feature map.
@@ -87,11 +87,7 @@ def cell_origins(grid, stride):
 
     Returns:
         float32 tensor `[rows * columns, 2]`, (y, x): `stride * index`, row by
-        row.
-
-    Reference:
-        The receptive field is symmetric about `stride * index`, see
-        `ReceptiveField`.
+        row, see `ReceptiveField`.
     """
     rows, columns = tf.meshgrid(
         tf.range(grid[0]), tf.range(grid[1]), indexing="ij"

@@ -97,10 +97,11 @@ def set_trainable(layer, trainable):
 class DescriptorClassifier(_Classifier):
     """Trains the backbone of a `Delf` to tell landmarks apart.
 
-    The backbone is followed by block 4, global average pooling and a softmax.
+    The backbone is followed by block 4, if it is a `ResNet` without it, global
+    average pooling and a softmax.
 
     Args:
-        delf: `Delf` with a `ResNet` backbone, the one part that is trained.
+        delf: `Delf`, whose backbone is the one part that is trained.
         num_classes: int.
 
     Input shape:
@@ -187,7 +188,7 @@ class JointClassifier(_Classifier):
     attention and of the autoencoder stop before it.
 
     Args:
-        delf: `Delf` with a `ResNet` backbone and "conv" attention.
+        delf: `Delf` with "conv" attention.
         num_classes: int.
         pooling: See `AttentionClassifier`.
 

@@ -19,15 +19,17 @@ class Delf(keras.Model):
     """Dense local features of photographs and their attention scores.
 
     Args:
-        backbone: `ResNet`, or any Keras model from pixels to a feature map
-            that has its `channels` and `spatial_layers()`. Defaults to
-            ResNet50 up to block 3.
+        backbone: `ResNet`, or any Keras model from pixels to a feature map,
+            such as one of keras.applications up to a layer. Extraction needs
+            its receptive field, which is derived from the layers of a
+            functional model; any other has a method `spatial_layers()`, as
+            `ResNet` has. Defaults to ResNet50 up to block 3.
         attention: "norm" for the L2 norm of a feature, which needs no
             training, or "conv" for the trained attention of the paper.
         attention_batch_norm: bool. Whether "conv" attention is
             batch-normalised.
-        scaling: "caffe" or "tf_models": the pixel range that the backbone's
-            weights expect. It is applied inside the model.
+        scaling: The pixel range that the backbone's weights expect, see
+            `PixelScaling`. It is applied inside the model.
         autoencoder: int. Channels to which an autoencoder reduces the
             features, or None for those of the backbone. The attention then
             scores the features that it restores.
@@ -48,6 +50,15 @@ class Delf(keras.Model):
     outputs = model.predict(photographs)  # [8, 480, 640, 3], uint8
     outputs["features"].shape  # (8, 30, 40, 1024)
     outputs["attention_scores"].shape  # (8, 30, 40)
+
+    network = keras.applications.MobileNetV2(
+        include_top=False, input_shape=(None, None, 3)
+    )
+    output = network.get_layer("block_13_expand_relu").output
+    backbone = keras.Model(network.input, output)
+    model = delf_keras.Delf(backbone, scaling="tf")
+    model.build((None, None, None, 3))
+    features = delf_keras.Extractor(model).extract("photograph.jpg")
     ```
 
     Reference:
@@ -85,9 +96,10 @@ class Delf(keras.Model):
             if attention == "norm"
             else Attention(batch_norm=attention_batch_norm, dtype=policy)
         )
-        self.autoencoder = autoencoder and Autoencoder(
-            autoencoder, self.backbone.channels, dtype=policy
-        )
+        self.autoencoder = None
+        if autoencoder:
+            channels = self._backbone_shape((None, None, None, 3))[-1]
+            self.autoencoder = Autoencoder(autoencoder, channels, dtype=policy)
         self._config = {
             "attention": attention,
             "attention_batch_norm": attention_batch_norm,
@@ -102,11 +114,21 @@ class Delf(keras.Model):
         # A deserialized backbone comes built.
         if not self.backbone.built:
             self.backbone.build(input_shape)
-        feature_shape = (*input_shape[:-1], self.backbone.channels)
+        feature_shape = self._backbone_shape(input_shape)
         if self.autoencoder is not None:
             self.autoencoder.build(feature_shape)
         self.attention.build(feature_shape)
         self.built = True
+
+    def _backbone_shape(self, input_shape):
+        return self.backbone.compute_output_shape(tuple(input_shape))
+
+    @property
+    def channels(self):
+        """Channels of the features."""
+        if self.autoencoder is not None:
+            return self.autoencoder.dimension
+        return self._backbone_shape((None, None, None, 3))[-1]
 
     def call(self, inputs, training=None):
         features = self.backbone_features(inputs, training)
@@ -124,7 +146,7 @@ class Delf(keras.Model):
             training: bool. Whether batch norms are those of the batch.
 
         Returns:
-            `[batch, rows, columns, backbone.channels]`, compute dtype.
+            `[batch, rows, columns, channels]`, compute dtype.
         """
         return self.backbone(self.pixel_scaling(inputs), training=training)
 

@@ -6,6 +6,7 @@ import numpy as np
 from delf_keras.models.attention import Attention
 from delf_keras.models.delf import Delf
 from delf_keras.models.resnet import ResNet
+from delf_keras.models.weights import with_dtype
 
 
 def fold_batch_norm(model, dtype=None):
@@ -15,38 +16,42 @@ def fold_batch_norm(model, dtype=None):
     operation, in bfloat16 too, where a batch norm would go back to float32.
 
     Args:
-        model: `Delf` with a `ResNet` backbone, built.
+        model: `Delf`, built. Of a backbone that is no `ResNet`, batch norms are
+            kept.
         dtype: A Keras dtype policy for the new model. Defaults to the global
             one.
 
     Returns:
         `Delf` for inference: its batch statistics are fixed.
     """
-    backbone = model.backbone.get_config() | {
-        "batch_norm": False,
-        "dtype": dtype,
-    }
     folded = Delf(
         **model.get_config()
         | {
-            "backbone": ResNet.from_config(backbone),
+            "backbone": _fold_backbone(model.backbone, dtype),
             "attention_batch_norm": False,
             "dtype": dtype,
         }
     )
     folded.build((None, None, None, 3))
-    for source, target in zip(
-        model.backbone.convolutions(),
-        folded.backbone.convolutions(),
-        strict=True,
-    ):
-        _fold(source.conv, source.batch_norm, target.conv)
     if isinstance(model.attention, Attention):
         source, target = model.attention, folded.attention
         _fold(source.conv_1, source.bn_1, target.conv_1)
         target.conv_2.set_weights(source.conv_2.get_weights())
     if model.autoencoder is not None:
         folded.autoencoder.set_weights(model.autoencoder.get_weights())
+    return folded
+
+
+def _fold_backbone(backbone, dtype):
+    if not isinstance(backbone, ResNet):
+        return with_dtype(backbone, dtype)
+    changed = {"batch_norm": False, "dtype": dtype}
+    folded = ResNet.from_config(backbone.get_config() | changed)
+    folded.build((None, None, None, 3))
+    for source, target in zip(
+        backbone.convolutions(), folded.convolutions(), strict=True
+    ):
+        _fold(source.conv, source.batch_norm, target.conv)
     return folded
 
 

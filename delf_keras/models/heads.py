@@ -3,12 +3,14 @@
 import keras
 from keras import ops
 
+from delf_keras.models.resnet import ResNet
+
 
 class DescriptorHead(keras.layers.Layer):
     """Block 4, global average pooling and a linear classifier.
 
     Args:
-        backbone: `ResNet`. Where it has a block 4 itself, none is added.
+        backbone: Keras model. Block 4 is added to a `ResNet` without it.
         num_classes: int.
 
     Output shape:
@@ -19,7 +21,7 @@ class DescriptorHead(keras.layers.Layer):
         super().__init__(dtype=backbone.dtype_policy, **kwargs)
         self.block_4 = (
             backbone.make_block(4, 32 // backbone.output_stride)
-            if backbone.output_block == 3
+            if isinstance(backbone, ResNet) and backbone.output_block == 3
             else []
         )
         self.classifier = keras.layers.Dense(num_classes, dtype="float32")

@@ -2,12 +2,19 @@
 
 import keras
 
+_RGB = (0, 1, 2)
 # Name: (channel order, mean, scale) with output = (ordered - mean) / scale.
 SCALINGS = {
-    # keras.applications ResNet: BGR less the ImageNet mean.
+    # The modes of keras.applications: BGR less the ImageNet mean (ResNet, VGG),
     "caffe": ((2, 1, 0), (103.939, 116.779, 123.68), 1.0),
+    # from -1 to 1 (MobileNet, Inception, Xception, ResNetV2),
+    "tf": (_RGB, (127.5, 127.5, 127.5), 127.5),
+    # less the ImageNet mean, by its deviation (DenseNet),
+    "torch": (_RGB, (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
+    # and by the network itself (EfficientNet, ConvNeXt, MobileNetV3).
+    "none": (_RGB, (0.0, 0.0, 0.0), 1.0),
     # tensorflow/models DELF.
-    "tf_models": ((0, 1, 2), (128.0, 128.0, 128.0), 128.0),
+    "tf_models": (_RGB, (128.0, 128.0, 128.0), 128.0),
 }
 
 
@@ -16,8 +23,9 @@ class PixelScaling(keras.layers.Layer):
     """Scales RGB pixels as the weights of a backbone expect them.
 
     Args:
-        scaling: "caffe" (BGR, mean subtracted) or "tf_models"
-            (`(x - 128) / 128`).
+        scaling: "caffe", "tf", "torch" or "none", as the `preprocess_input`
+            of a network of keras.applications does, or "tf_models",
+            `(x - 128) / 128`.
 
     Input shape:
         `[batch, height, width, 3]`, RGB, 0 to 255, uint8 or float.
@@ -40,9 +48,13 @@ class PixelScaling(keras.layers.Layer):
     def call(self, inputs):
         order, mean, scale = SCALINGS[self.scaling]
         pixels = keras.ops.cast(inputs, "float32")
-        if order != (0, 1, 2):
+        if order != _RGB:
             pixels = keras.ops.flip(pixels, axis=-1)
-        pixels = (pixels - keras.ops.convert_to_tensor(mean, "float32")) / scale
+        mean, scale = (
+            keras.ops.convert_to_tensor(each, "float32")
+            for each in (mean, scale)
+        )
+        pixels = (pixels - mean) / scale
         return keras.ops.cast(pixels, self.compute_dtype)
 
     def compute_output_shape(self, input_shape):

@@ -18,7 +18,11 @@ from delf_keras.atomic import atomic_path
 from delf_keras.models.delf import Delf
 from delf_keras.models.imagenet import load_imagenet_weights
 from delf_keras.models.resnet import ResNet
-from delf_keras.models.weights import check_finite, save_weights, with_dtype
+from delf_keras.models.weights import (
+    check_finite,
+    config_with_dtype,
+    save_weights,
+)
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.weights.h5"
@@ -190,7 +194,7 @@ def _load_folder(preset, dtype):
     folder = preset.folder
     config = _read_json(folder / CONFIG_FILE)
     if dtype is not None:
-        config = with_dtype(config, keras.dtype_policies.get(dtype))
+        config = config_with_dtype(config, dtype)
     weights = preset.file(WEIGHTS_FILE)
     try:
         model = keras.saving.deserialize_keras_object(config)

@@ -21,16 +21,36 @@ def model_fingerprint(model):
     Returns:
         16 hexadecimal digits.
     """
-    config = model.get_config()
-    backbone = config["backbone"]["config"]
-    for ignored in ("name", "trainable", "dtype"):
-        config.pop(ignored, None)
-        backbone.pop(ignored, None)
-    config["backbone"] = backbone
+    config = _architecture(model.get_config())
+    config["backbone"] = config["backbone"]["config"]
     digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
     for variable in model.weights:
         digest.update(keras.ops.convert_to_numpy(variable).tobytes())
     return digest.hexdigest()[:16]
+
+
+def _architecture(config, layers=None):
+    """Returns a config without precisions, and without names of layers.
+
+    Keras numbers these, and counts on from one model to the next.
+    """
+    layers = layers or {}
+    if isinstance(config, dict):
+        for index, layer in enumerate(config.get("layers", ())):
+            layers |= {layer["config"]["name"]: index}
+        return {
+            key: _architecture(value, layers)
+            for key, value in config.items()
+            if key not in ("name", "trainable", "dtype")
+        }
+    if isinstance(config, list | tuple):
+        return [
+            layers.get(each, each)
+            if isinstance(each, str)
+            else _architecture(each, layers)
+            for each in config
+        ]
+    return config
 
 
 def check_finite(model):
@@ -48,21 +68,44 @@ def check_finite(model):
             )
 
 
-def with_dtype(config, policy):
+def with_dtype(model, dtype=None):
+    """Returns a copy of a model that computes in another precision.
+
+    Args:
+        model: Keras model, built.
+        dtype: A Keras dtype policy. Defaults to the global one.
+    """
+    config = keras.saving.serialize_keras_object(model)
+    copy = keras.saving.deserialize_keras_object(
+        config_with_dtype(config, dtype)
+    )
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def config_with_dtype(config, dtype=None):
     """Returns the config of a serialized model with another dtype policy.
 
     Args:
         config: dict. What `keras.saving.serialize_keras_object` returned.
-        policy: `keras.DTypePolicy` of every part.
+        dtype: A Keras dtype policy. Defaults to the global one.
     """
-    if not isinstance(config, dict):
-        return config
-    return {
-        key: keras.dtype_policies.serialize(policy)
-        if key == "dtype"
-        else with_dtype(value, policy)
-        for key, value in config.items()
-    }
+    policy = keras.dtype_policies.serialize(keras.dtype_policies.get(dtype))
+
+    def changed(value):
+        if isinstance(value, list):
+            return [changed(each) for each in value]
+        if not isinstance(value, dict):
+            return value
+        # That of an input is the name of a type.
+        return {
+            key: policy
+            if key == "dtype" and isinstance(each, dict)
+            else changed(each)
+            for key, each in value.items()
+        }
+
+    return changed(config)
 
 
 def save_weights(model, path, half=False):

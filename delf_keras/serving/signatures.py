@@ -19,16 +19,10 @@ from delf_keras.serving.admission import admit_file, admit_size
 def describe(extractor):
     """Returns the `ExtractorDescription` of an `Extractor`."""
     pca = extractor.pca
-    model = extractor.model
-    own_dimension = (
-        model.autoencoder.dimension
-        if model.autoencoder
-        else model.backbone.channels
-    )
     return contract.ExtractorDescription(
         fingerprint=extractor.fingerprint,
         pca=pca is not None,
-        dimension=pca.dimension if pca else own_dimension,
+        dimension=pca.dimension if pca else extractor.model.channels,
         options=vars(extractor.options),
     )
 

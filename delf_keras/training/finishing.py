@@ -3,7 +3,6 @@
 import logging
 from dataclasses import dataclass, replace
 
-import keras
 import numpy as np
 
 from delf_keras.features.decoding import ImageError
@@ -56,20 +55,14 @@ def trained_delf(classifier, half=False):
     Raises:
         ValueError: if a weight is not finite, or too large for float16.
     """
-    source = classifier.delf
-    delf = keras.saving.deserialize_keras_object(
-        with_dtype(
-            keras.saving.serialize_keras_object(source),
-            keras.dtype_policies.get("float32"),
-        )
-    )
+    delf = with_dtype(classifier.delf, "float32")
     set_trainable(delf, True)
-    weights = source.get_weights()
     if half:
         # What is too large becomes infinite, which is refused below.
         with np.errstate(over="ignore"):
-            weights = [np.float32(np.float16(values)) for values in weights]
-    delf.set_weights(weights)
+            delf.set_weights(
+                [np.float32(np.float16(each)) for each in delf.get_weights()]
+            )
     check_finite(delf)
     return delf
 

@@ -13,6 +13,7 @@ from delf_keras.features.extraction_options import ExtractionOptions
 from delf_keras.features.extractor import Extractor, descriptor_fingerprint
 from delf_keras.features.local_features import LocalFeatures
 from delf_keras.features.pca import Pca, fit_pca
+from delf_keras.models.delf import Delf
 from delf_keras.models.weights import model_fingerprint
 
 OPTIONS = {"max_features": 60, "scales": (0.5, 1.0)}
@@ -299,3 +300,38 @@ def test_preset_without_pca(tmp_path, tiny_model):
 def test_wrong_option_of_a_preset(preset):
     with pytest.raises(ValueError, match="Received: max_features=0"):
         Extractor.from_preset(preset, max_features=0)
+
+
+def test_a_backbone_of_any_layers(make_network, make_photograph, tmp_path):
+    """Its features are found where it sees them, and its preset is itself."""
+    model = Delf(make_network(), "conv", scaling="tf", autoencoder=6)
+    model.build((None, None, None, 3))
+    image = make_photograph(96, 128)
+    options = {"scales": (1.0,), "global_power": 3.0}
+    extractor = Extractor(model, options=ExtractionOptions(**options))
+    features = extractor.extract(image)
+    outputs = {name: np.asarray(x)[0] for name, x in model(image[None]).items()}
+
+    rows, columns, channels = outputs["features"].shape
+    assert len(features) == rows * columns and channels == 6
+    # Cells see 27 pixels, from 4 before the image on.
+    y, x = ((features.locations + 4 - 13) / 8).astype(int).T
+    np.testing.assert_array_equal(
+        features.locations, np.stack([y, x], axis=1) * 8 - 4 + 13
+    )
+    np.testing.assert_allclose(
+        features.scores, outputs["attention_scores"][y, x], rtol=1e-4
+    )
+    dense = outputs["features"][y, x]
+    dense /= np.linalg.norm(dense, axis=-1, keepdims=True)
+    np.testing.assert_allclose(features.descriptors, dense, atol=1e-4)
+
+    extractor.save_to_preset(tmp_path / "preset")
+    for precision in ("float32", "bfloat16"):
+        loaded = Extractor.from_preset(
+            tmp_path / "preset", precision=precision, **options
+        )
+        assert loaded.fingerprint == extractor.fingerprint
+        assert len(loaded.extract(image)) == len(features)
+    tiny = Extractor(model, options=ExtractionOptions(scales=(0.1, 0.25)))
+    assert len(tiny.extract(image[:10, :12])) >= 0

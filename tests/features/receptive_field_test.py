@@ -1,12 +1,18 @@
 """The receptive field that is derived, and the one that gradients see."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from delf_keras.features import pyramid
 from delf_keras.features.extraction_options import DEFAULT_SCALES
-from delf_keras.features.receptive_field import ReceptiveField, receptive_field
+from delf_keras.features.receptive_field import (
+    ReceptiveField,
+    least_side,
+    receptive_field,
+    receptive_field_of,
+)
 from delf_keras.models.residual import LAYOUTS
 from delf_keras.models.resnet import ResNet
 
@@ -122,3 +128,72 @@ def test_what_a_cell_sees(
         x - field.padding,
         x + field.padding,
     )
+
+
+@pytest.mark.parametrize("excited", [False, True])
+def test_of_a_functional_model(make_network, excited):
+    """What gradients see, but for what is pooled of the whole image.
+
+    The sides are even wherever "same" pads.
+    """
+    field = receptive_field_of(make_network(excited=excited))
+    y, x = 8 * 5 - field.padding, 8 * 9 - field.padding
+    last = field.size - 1
+
+    assert field.stride == 8
+    assert seen_pixels(make_network(), 132, 196, (5, 9)) == (
+        y,
+        y + last,
+        x,
+        x + last,
+    )
+
+
+def test_of_keras_applications():
+    """A ResNet of Keras' own has the field of ours."""
+    network = keras.applications.ResNet50(
+        weights=None, include_top=False, input_shape=(None, None, 3)
+    )
+    output = network.get_layer("conv4_block6_out").output
+    field = receptive_field_of(keras.Model(network.input, output))
+    assert field == receptive_field(ResNet(50).spatial_layers())
+
+
+def layers_of(*layers):
+    return keras.Sequential([keras.Input((None, None, 3)), *layers])
+
+
+def functional(layer):
+    inputs = keras.Input((None, None, 3))
+    return keras.Model(inputs, layer(inputs))
+
+
+def test_of_a_sequential_model():
+    convolution = layers_of(keras.layers.Conv2D(4, 5, 2))
+    model = layers_of(convolution, keras.layers.MaxPooling2D())
+    assert receptive_field_of(model) == ReceptiveField(7, 4, 0)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        keras.layers.Conv2DTranspose(4, 3, 2),
+        keras.layers.UpSampling2D(),
+        functional(keras.layers.Conv2D(4, 3)),
+    ],
+)
+def test_what_cannot_be_derived(layer):
+    model = layers_of(layer)
+    with pytest.raises(ValueError, match=f"`spatial_.*Received: {model.name}"):
+        receptive_field_of(model)
+
+
+def test_least_side(make_network):
+    """Of which there is a cell, though layers without padding refuse less."""
+    without_padding = layers_of(keras.layers.Conv2D(4, 5, 2))
+    resnet = ResNet(14, stride_placement="tf2")
+    sides = list(map(least_side, (ResNet(14), resnet, without_padding)))
+    assert sides == [1, 5, 5]
+    network = make_network()
+    side = least_side(network)
+    assert all(network.compute_output_shape((1, side, side, 3)))

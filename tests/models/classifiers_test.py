@@ -12,6 +12,7 @@ from delf_keras.models.classifiers import (
     DescriptorClassifier,
     JointClassifier,
 )
+from delf_keras.models.delf import Delf
 from delf_keras.models.resnet import ResNet
 
 CLASSES = 5
@@ -164,6 +165,21 @@ def test_a_backbone_with_block_4_gets_no_other(make_classifier, images):
     assert head.block_4 == []
     np.testing.assert_allclose(
         numpy_of(classifier(images)["descriptor"]),
+        dense(head.classifier, features.mean(axis=(1, 2))),
+        rtol=1e-4,
+        atol=1e-4,
+    )
+
+
+def test_a_backbone_of_any_layers_gets_none(make_network, images):
+    classifier = DescriptorClassifier(Delf(make_network()), CLASSES)
+    logits = numpy_of(classifier(images)["descriptor"])
+    features = numpy_of(classifier.delf(images)["features"])
+    head = classifier.descriptor_head
+
+    assert head.block_4 == [] and len(head.weights) == 2
+    np.testing.assert_allclose(
+        logits,
         dense(head.classifier, features.mean(axis=(1, 2))),
         rtol=1e-4,
         atol=1e-4,

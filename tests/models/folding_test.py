@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from delf_keras.models.delf import Delf
 from delf_keras.models.folding import fold_batch_norm
 from delf_keras.models.weights import model_fingerprint
 
@@ -36,6 +37,13 @@ def test_folded_computes_the_same(make_model, make_photograph, variant):
 
     assert {v.name for v in folded.weights} == {"kernel", "bias"}
     assert_same(folded(pixels), model(pixels), 1e-5)
+
+
+def test_a_backbone_of_any_layers(make_network, make_photograph):
+    model = Delf(make_network(), "conv")
+    model.build((None, None, None, 3))
+    pixels = make_photograph(64, 80)[None]
+    assert_same(fold_batch_norm(model)(pixels), model(pixels), 1e-5)
 
 
 def test_model_is_left_as_it_was(make_model):

@@ -12,12 +12,21 @@ def random_pixels(seed=1):
     return rng.integers(0, 256, (2, 9, 11, 3), dtype=np.uint8)
 
 
-def test_caffe_is_the_preprocessing_of_keras_applications():
+@pytest.mark.parametrize(
+    ("scaling", "network"),
+    [
+        ("caffe", "resnet50"),
+        ("tf", "mobilenet_v2"),
+        ("torch", "densenet"),
+        ("none", "efficientnet_v2"),
+    ],
+)
+def test_is_the_preprocessing_of_keras_applications(scaling, network):
     pixels = random_pixels()
-    expected = keras.applications.resnet50.preprocess_input(
+    expected = getattr(keras.applications, network).preprocess_input(
         pixels.astype(np.float32)
     )
-    scaled = np.asarray(PixelScaling("caffe")(pixels))
+    scaled = np.asarray(PixelScaling(scaling)(pixels))
 
     assert scaled.dtype == np.float32
     np.testing.assert_allclose(scaled, expected, atol=1e-5)
@@ -58,9 +67,9 @@ def test_mixed_precision_rounds_only_the_result():
 
 def test_unknown_scaling():
     with pytest.raises(
-        ValueError, match=r"one of \['caffe', 'tf_models'\].*scaling='torch'"
+        ValueError, match=r"one of \['caffe', .*scaling='pytorch'"
     ):
-        PixelScaling("torch")
+        PixelScaling("pytorch")
 
 
 def test_config():
