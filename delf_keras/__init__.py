@@ -15,6 +15,20 @@ _HOMES = {
     "match": "delf_keras.matching.nearest_neighbors",
     "verify": "delf_keras.matching.geometry",
 }
+_ROOMS = (
+    "benchmarking",
+    "cli",
+    "convert",
+    "datasets",
+    "evaluation",
+    "features",
+    "matching",
+    "models",
+    "retrieval",
+    "serving",
+    "training",
+    "visualization",
+)
 __all__ = ["__version__", *_HOMES]
 
 # Keras finds in its files only what is registered, and importing it here would
@@ -25,11 +39,13 @@ register_post_import_hook(
 
 
 def __getattr__(name):
-    """Imports a public name when it is first asked for."""
+    """Imports a public name or sub-package when it is first asked for."""
+    if name in _ROOMS:
+        return importlib.import_module(f"{__name__}.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'delf_keras' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)
 
 
 def __dir__():
-    return sorted(__all__)
+    return sorted([*__all__, *_ROOMS])

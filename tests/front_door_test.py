@@ -1,5 +1,6 @@
 """`import delf_keras` is light, and gives what it promises."""
 
+import pkgutil
 import re
 import subprocess
 import sys
@@ -52,6 +53,20 @@ def test_names_are_found(name):
         assert isinstance(value, str)
     else:
         assert value.__name__ == name and value.__doc__
+
+
+def test_sub_packages_are_attributes():
+    """Of a fresh process, which has imported none of them."""
+    names = [
+        module.name
+        for module in pkgutil.iter_modules(delf_keras.__path__)
+        if module.ispkg
+    ]
+    program = "import delf_keras; " + "; ".join(
+        f"assert {name!r} in dir(delf_keras); delf_keras.{name}"
+        for name in names
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_unknown_name():
