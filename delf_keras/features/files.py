@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -151,18 +152,47 @@ def open_h5(path, mode="r"):
     """
     import h5py
 
-    if mode != "r":
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-    try:
-        file = h5py.File(path, mode)
-    except OSError as error:
-        # A file that is absent, locked or forbidden comes with its errno.
-        if error.errno is not None:
-            raise
-        raise ValueError(
-            f"{path} must be a whole HDF5 file. Received: {error}"
-        ) from error
-    with file:
+    with contextlib.ExitStack() as stack:
+        source = path
+        if mode != "r":
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            source = stack.enter_context(_locked_file(path))
+            if mode == "w":
+                source.truncate(0)
+            mode = "r+" if os.path.getsize(path) else "w"
+        try:
+            file = h5py.File(source, mode)
+        except OSError as error:
+            # A file that is absent, locked or forbidden comes with its errno.
+            if error.errno is not None:
+                raise
+            raise ValueError(
+                f"{path} must be a whole HDF5 file. Received: {error}"
+            ) from error
+        yield stack.enter_context(file)
+
+
+class _File(io.BufferedRandom):
+    """A file that HDF5 knows by its path."""
+
+    def __repr__(self):
+        return str(self.name)
+
+
+@contextlib.contextmanager
+def _locked_file(path):
+    """Yields a file that Python writes: HDF5 crashes where a disk is full."""
+    raw = io.FileIO(
+        path,
+        "r+",
+        opener=lambda path, flags: os.open(path, flags | os.O_CREAT, 0o666),
+    )
+    with _File(raw) as file:
+        # As HDF5 does, which has no lock on Windows either.
+        with contextlib.suppress(ImportError):
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield file
 
 

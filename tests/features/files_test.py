@@ -225,6 +225,41 @@ def test_h5_interrupted_write_is_not_listed(tmp_path, dataset):
         assert_same(read_h5(file, "a.jpg"), make_features(seed=1))
 
 
+def test_h5_on_a_full_disk(tmp_path, full_disk):
+    """HDF5 that finds it would end the process."""
+    path = tmp_path / "features.h5"
+    with open_h5(path, "a") as file:
+        write_h5(file, "a.jpg", make_features())
+    with (
+        full_disk(30_000),
+        pytest.raises(OSError, match="File too large"),
+        open_h5(path, "a") as file,
+    ):
+        for number in range(200):
+            write_h5(file, f"{number}.jpg", make_features(2))
+
+
+def test_h5_has_one_writer(tmp_path):
+    path = tmp_path / "features.h5"
+    with open_h5(path, "a") as file:
+        write_h5(file, "a.jpg", make_features())
+        for mode in ("r", "a", "w"):
+            with pytest.raises(BlockingIOError), open_h5(path, mode):
+                pass
+    with open_h5(path) as one, open_h5(path) as other:
+        assert names_h5(one) == names_h5(other) == ["a.jpg"]
+
+
+def test_h5_started_anew(tmp_path):
+    path = tmp_path / "features.h5"
+    for name, count in ("a.jpg", 500), ("b.jpg", 5):
+        with open_h5(path, "w") as file:
+            write_h5(file, name, make_features(count))
+    with open_h5(path) as file:
+        assert names_h5(file) == ["b.jpg"]
+    assert path.stat().st_size < 50_000
+
+
 def test_h5_survives_a_killed_writer(tmp_path):
     program = """
 import os, sys
