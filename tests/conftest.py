@@ -1,6 +1,7 @@
 """Fixtures that every test may use."""
 
 import contextlib
+import io
 import os
 import pickle
 import shutil
@@ -154,6 +155,31 @@ def _photograph(height, width, seed):
         wave = (y * rows + x * columns)[..., None] + phases
         image += 16 * np.sin(wave)
     return np.clip(image, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def turned_photographs():
+    """A photograph in each EXIF orientation, stored lying in various ways.
+
+    A list of the bytes of a JPEG, its pixels as they are stored, and those of
+    the upright photograph.
+    """
+    from PIL import Image, ImageOps
+
+    turned = []
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        file = io.BytesIO()
+        image = Image.fromarray(_photograph(72, 112, seed=0))
+        image.save(file, "JPEG", exif=exif, quality=95)
+        with Image.open(file) as image:
+            pixels = (
+                np.asarray(image),
+                np.asarray(ImageOps.exif_transpose(image)),
+            )
+        turned.append((file.getvalue(), *pixels))
+    return turned
 
 
 @pytest.fixture(scope="session")

@@ -155,7 +155,10 @@ class Stages:
             missing = [name for name in names if name not in known]
             if len(missing) < len(names):
                 self.kept.add("queries")
-            pixels = (self._query(int(name)) for name in missing)
+            pixels = (
+                self._query(int(name), index.extraction.upright)
+                for name in missing
+            )
             results = index.extractor.extract_each(pixels, batch_size)
             results = self._progress(results, len(missing), "queries")
             start = time.perf_counter()
@@ -192,10 +195,10 @@ class Stages:
             searched.append(found)
         return searched
 
-    def _query(self, number):
+    def _query(self, number, upright):
         benchmark = self._benchmark
         return read_query(
-            benchmark.query_paths[number], benchmark.boxes[number]
+            benchmark.query_paths[number], benchmark.boxes[number], upright
         )
 
 

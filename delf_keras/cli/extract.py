@@ -101,7 +101,7 @@ def _h5_output(flags, paths, extractor):
 
     output = Path(flags.output)
     partial = output.with_name(f"{output.name}.partial")
-    known = _made_of(output, extractor.fingerprint)
+    known = _made_of(output, extractor)
     key = extractor.cache_key
     with open_cache(partial) as cache:
         known |= cache.made_of()
@@ -125,10 +125,10 @@ def _h5_output(flags, paths, extractor):
     remove_cache(partial)
 
 
-def _made_of(output, fingerprint):
+def _made_of(output, extractor):
     """Returns what the features of an HDF5 file were made of."""
     from delf_keras.features.files import (
-        fingerprint_of_h5,
+        common_of_h5,
         made_of_h5,
         open_h5,
     )
@@ -136,11 +136,15 @@ def _made_of(output, fingerprint):
     if not output.exists():
         return {}
     with open_h5(output) as file:
-        if len(file) and fingerprint_of_h5(file) != fingerprint:
+        received = {
+            "fingerprint": extractor.fingerprint,
+            "upright": extractor.options.upright,
+        }
+        if len(file) and common_of_h5(file) != received:
             raise ValueError(
-                f"Features in {output} must have its fingerprint "
-                f"{fingerprint_of_h5(file)!r}: give another preset another "
-                f"--output. Received: fingerprint={fingerprint!r}"
+                f"Features in {output} must be like those there, of "
+                f"{common_of_h5(file)}: give others another --output. "
+                f"Received: {received}"
             )
         return made_of_h5(file)
 

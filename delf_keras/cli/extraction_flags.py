@@ -24,6 +24,7 @@ _FIXED_BY_EXPORT = (
     "global_power",
     "scales",
     "precision",
+    "upright",
     "pca",
     "batch_size",
 )
@@ -111,6 +112,13 @@ def define_extraction_flags(
         "Power of the generalised mean (GeM) of a descriptor of the whole "
         "photograph, such as 3; 0 for none.",
         lower_bound=0.0,
+        flag_values=flags,
+    )
+    absl_flags.DEFINE_bool(
+        "upright",
+        True,
+        "Whether photographs are turned as their EXIF orientation says; hloc "
+        "and COLMAP take them as they are stored.",
         flag_values=flags,
     )
     absl_flags.DEFINE_list(
@@ -215,6 +223,7 @@ def make_extractor(flags, **overrides):
         "min_image_size": flags.min_image_size,
         "global_power": flags.global_power,
         "precision": flags.precision,
+        "upright": flags.upright,
         **overrides,
     }
     if flags.scales:
@@ -242,7 +251,13 @@ def _open_module(flags, options):
     from delf_keras.features.extractor import Extractor
 
     _refuse(flags, _FIXED_IN_MODULE, "the module was made", "tfhub")
-    names = ("max_features", "max_image_size", "scales", "score_threshold")
+    names = (
+        "max_features",
+        "max_image_size",
+        "scales",
+        "score_threshold",
+        "upright",
+    )
     given = {
         name: options[name] for name in names if options.get(name) is not None
     }

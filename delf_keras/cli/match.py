@@ -64,7 +64,7 @@ def run(flags, args):
 
         draw_matches(
             flags.picture,
-            *map(read_image, args),
+            *(read_image(path, flags.upright) for path in args),
             a.locations[inliers[:, 0]],
             b.locations[inliers[:, 1]],
             title=f"{verification.num_inliers} inliers",

@@ -68,7 +68,8 @@ def run(flags, args):
     if flags.json:
         _write_json(flags.json, flags.query, results)
     if flags.picture:
-        _draw(flags.picture, flags.query, results)
+        upright = index.extraction.upright
+        _draw(flags.picture, flags.query, results, upright)
     return 0
 
 
@@ -134,11 +135,11 @@ def _as_json(result):
     }
 
 
-def _draw(path, query, results):
+def _draw(path, query, results, upright):
     from delf_keras.features.decoding import read_image
     from delf_keras.visualization import RankedImage, draw_ranking
 
-    images, errors = _read_images([result.path for result in results])
+    images, errors = _read_images([result.path for result in results], upright)
     shown = [
         RankedImage(
             image=image,
@@ -150,7 +151,7 @@ def _draw(path, query, results):
         )
         for image, result in zip(images, results, strict=True)
     ]
-    draw_ranking(path, read_image(query), shown)
+    draw_ranking(path, read_image(query, upright), shown)
     if errors:
         logger.warning(
             "%s has grey cells for %d of %d photographs. The first: %s",
@@ -161,14 +162,14 @@ def _draw(path, query, results):
         )
 
 
-def _read_images(paths):
+def _read_images(paths, upright):
     """Returns the photographs, None for the unreadable, and their errors."""
     from delf_keras.features.decoding import ImageError, read_image
 
     images, errors = [], []
     for path in paths:
         try:
-            images.append(read_image(path))
+            images.append(read_image(path, upright))
         except ImageError as error:
             images.append(None)
             errors.append(error)

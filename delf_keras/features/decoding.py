@@ -1,10 +1,10 @@
 """Decoding of photographs, the one way in which pixels enter.
 
-Photographs are decoded as they are stored: an EXIF orientation is not
-applied, here or anywhere else, so that locations always refer to the stored
-pixels, as do the boxes of the published benchmarks. Alpha is dropped, grey is
-repeated, 16-bit samples keep their high byte, and an animated GIF gives its
-first frame; an animated WebP is refused.
+Photographs are turned upright as their EXIF orientation says, so that all
+locations and sizes are those of the upright photograph, unless it is asked for
+the stored pixels. Alpha is dropped, grey is repeated, 16-bit samples keep
+their high byte, and an animated GIF gives its first frame; an animated WebP is
+refused.
 """
 
 from dataclasses import dataclass, field
@@ -13,6 +13,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from delf_keras.features.image_headers import has, number
+from delf_keras.features.orientation import read_orientation, turn_upright
 from delf_keras.features.tracing import graph_function
 from delf_keras.photograph_files import check_regular
 
@@ -60,11 +61,13 @@ class EncodedPhotograph:
         return cls(str(photograph), read_photograph_file(photograph))
 
 
-def decode_image(contents):
+def decode_image(contents, upright=True):
     """Decodes JPEG, PNG, WebP, GIF or BMP inside a TensorFlow graph.
 
     Args:
         contents: string scalar tensor. The bytes of a file.
+        upright: bool, or bool scalar tensor. Whether to turn the photograph
+            as its EXIF orientation says.
 
     Returns:
         uint8 tensor `[height, width, 3]`, RGB. A JPEG is decoded bit for bit
@@ -79,7 +82,11 @@ def decode_image(contents):
         default=lambda: _decode_other(contents),
     )
     pixels.set_shape([None, None, 3])
-    return pixels
+    return tf.cond(
+        tf.convert_to_tensor(upright),
+        lambda: turn_upright(pixels, read_orientation(contents)),
+        lambda: pixels,
+    )
 
 
 def _decode_jpeg(contents):
@@ -130,15 +137,17 @@ def _decode_indexed_bmp(contents):
 
 # Traced here, since threads that meet in a first call would each trace it.
 _decode = graph_function(
-    decode_image, input_signature=[tf.TensorSpec([], tf.string)]
+    decode_image,
+    input_signature=[tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.bool)],
 ).get_concrete_function()
 
 
-def read_image(path):
+def read_image(path, upright=True):
     """Reads a photograph from a file.
 
     Args:
         path: str or `Path`.
+        upright: bool. See `decode_image`.
 
     Returns:
         uint8 array `[height, width, 3]`, RGB.
@@ -147,7 +156,7 @@ def read_image(path):
         ImageError: if the file cannot be read or decoded, or the photograph
             is too small.
     """
-    return decode_photograph(read_photograph_file(path), path)
+    return decode_photograph(read_photograph_file(path), path, upright)
 
 
 def read_photograph_file(path):
@@ -175,12 +184,13 @@ def read_photograph_file(path):
     return contents
 
 
-def decode_photograph(contents, name):
+def decode_photograph(contents, name, upright=True):
     """Decodes a photograph that is in memory.
 
     Args:
         contents: bytes of a JPEG, PNG, WebP, GIF or BMP file.
         name: What to call it in an error.
+        upright: bool. See `decode_image`.
 
     Returns:
         uint8 array `[height, width, 3]`, RGB.
@@ -191,7 +201,7 @@ def decode_photograph(contents, name):
     if not contents:
         raise ImageError(f"The photograph is empty. Received: {name}")
     try:
-        image = _decode(tf.constant(contents)).numpy()
+        image = _decode(tf.constant(contents), tf.constant(upright)).numpy()
     except tf.errors.OpError as error:
         raise ImageError(
             "A photograph is a JPEG, PNG, GIF, BMP or still WebP file that is "

@@ -24,6 +24,8 @@ class ExtractionOptions:
         global_power: Power of the generalised mean (GeM) that pools all cells
             to a descriptor of the whole photograph, such as 3; 0 for none.
         precision: "float32" or "bfloat16", in which the model computes.
+        upright: Whether a photograph is turned as its EXIF orientation says;
+            False keeps the pixels as they are stored, as hloc and COLMAP do.
     """
 
     max_features: int = 1000
@@ -34,6 +36,7 @@ class ExtractionOptions:
     scales: tuple[float, ...] = DEFAULT_SCALES
     precision: str = "float32"
     global_power: float = 0.0
+    upright: bool = True
 
     def __post_init__(self):
         object.__setattr__(self, "scales", tuple(self.scales))

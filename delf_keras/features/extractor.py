@@ -172,6 +172,7 @@ class Extractor(FeatureSource):
                 },
                 image_size=images[row].shape[:2],
                 fingerprint=self.fingerprint,
+                upright=self.options.upright,
                 global_descriptor=outputs["global_descriptor"][row]
                 if "global_descriptor" in outputs
                 else None,

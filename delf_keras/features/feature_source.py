@@ -99,7 +99,9 @@ class FeatureSource:
             else:
                 encoded = EncodedPhotograph.of(photograph)
                 name = encoded.name
-                image = decode_photograph(encoded.contents, name)
+                image = decode_photograph(
+                    encoded.contents, name, self.options.upright
+                )
             self._check_fitted_size(image, name)
         except ImageError as error:
             return error

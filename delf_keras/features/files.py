@@ -18,9 +18,12 @@ _NPZ_ARRAYS = (
     "scales",
     "image_size",
     "fingerprint",
+    "upright",
 )
 # What a photograph may have or not.
 _GLOBAL = "global_descriptor"
+# Of a file that says nothing of them, as of hloc.
+_H5_ATTRIBUTES = {"fingerprint": "", "upright": False}
 _H5_DATASETS = ("keypoints", "descriptors", "scores", "scales", "image_size")
 
 
@@ -109,6 +112,7 @@ def _read_arrays(file, name):
             if _GLOBAL in archive:
                 arrays[_GLOBAL] = archive[_GLOBAL]
         arrays["fingerprint"] = str(arrays["fingerprint"])
+        arrays["upright"] = bool(arrays["upright"])
         return LocalFeatures(**arrays)
     # numpy, zipfile and zlib have a dozen exceptions for a damaged file; one
     # that is absent or forbidden did not come this far.
@@ -127,8 +131,10 @@ def open_h5(path, mode="r"):
     each photograph, named by its relative path, with the datasets `keypoints`
     (`[N, 2]`, x, y in pixels), `descriptors` (`[D, N]`), `scores` (`[N]`) and
     `image_size` (width, height), and with one `global_descriptor`. Ours are
-    the dataset `scales` (`[N]`), the attribute `made_of` of a group and the
-    attribute `fingerprint` of the file.
+    the dataset `scales` (`[N]`), the attribute `made_of` of a group, and two
+    attributes of the file, `fingerprint` and `upright`. COLMAP, and hloc with
+    it, take photographs as they are stored: they need features with `upright`
+    False, unless no photograph has an EXIF orientation.
 
     Example:
 
@@ -208,16 +214,18 @@ def write_h5(file, name, features, made_of=""):
             it is now; see `made_of_h5`.
 
     Raises:
-        ValueError: If the file holds features of another fingerprint.
+        ValueError: If the file holds features of another fingerprint, or of
+            photographs that are not upright alike.
     """
+    common = {key: getattr(features, key) for key in _H5_ATTRIBUTES}
     if not len(file):
-        file.attrs["fingerprint"] = features.fingerprint
-    elif fingerprint_of_h5(file) != features.fingerprint:
-        raise ValueError(
-            f"Features in {file.filename} must have its fingerprint "
-            f"{fingerprint_of_h5(file)!r}. Received: "
-            f"fingerprint={features.fingerprint!r}, name={name!r}"
-        )
+        file.attrs.update(common)
+    for key, expected in common_of_h5(file).items():
+        if common[key] != expected:
+            raise ValueError(
+                f"Features in {file.filename} must have its {key} "
+                f"{expected!r}. Received: {key}={common[key]!r}, name={name!r}"
+            )
     height, width = features.image_size
     datasets = {
         "keypoints": features.locations[:, ::-1],
@@ -267,7 +275,7 @@ def read_h5(file, name):
         scores=group["scores"][()],
         scales=group["scales"][()],
         image_size=(height, width),
-        fingerprint=fingerprint_of_h5(file),
+        **common_of_h5(file),
         global_descriptor=group[_GLOBAL][()] if _GLOBAL in group else None,
     )
 
@@ -316,3 +324,18 @@ def _names_below(group):
 
 def _is_complete(group):
     return set(_H5_DATASETS) <= set(group.keys())
+
+
+def common_of_h5(file):
+    """Returns what all features of a file have in common.
+
+    Args:
+        file: `h5py.File` from `open_h5`.
+
+    Returns:
+        dict of the attributes `fingerprint` and `upright` of `LocalFeatures`.
+    """
+    return {
+        key: type(default)(file.attrs.get(key, default))
+        for key, default in _H5_ATTRIBUTES.items()
+    }

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-_PNG = b"\x89PNG\r\n\x1a\n"
+PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def header_size(contents):
@@ -23,7 +23,7 @@ def header_size(contents):
     return tf.case(
         [
             (tf.io.is_jpeg(contents), lambda: _jpeg_size(contents)),
-            (has(contents, 0, _PNG), lambda: _png_size(contents)),
+            (has(contents, 0, PNG), lambda: _png_size(contents)),
             (has(contents, 0, "BM"), lambda: _bmp_size(contents)),
             (has(contents, 8, "WEBP"), lambda: _webp_size(contents)),
         ],

@@ -11,8 +11,8 @@ class LocalFeatures:
 
     Attributes:
         locations: float32 `[N, 2]`. Centres of the receptive fields, (y, x)
-            in pixels of the original photograph, whole numbers being the
-            centers of pixels.
+            in pixels of the photograph, whole numbers being the centers of
+            pixels.
         descriptors: float32 `[N, D]`.
         scores: float32 `[N]`. Attention scores, at least 0.
         scales: float32 `[N]`. Pixels of the photograph per pixel of the
@@ -24,6 +24,8 @@ class LocalFeatures:
             empty if not known.
         global_descriptor: float32 `[C]` of all of the photograph, see
             `ExtractionOptions.global_power`; None if none was extracted.
+        upright: Whether locations and image size are those of the photograph
+            as its EXIF orientation turns it, or as it is stored.
 
     Reference:
         Noh et al., arXiv 1612.06321, section 4.1.
@@ -36,6 +38,7 @@ class LocalFeatures:
     image_size: tuple[int, int] = (0, 0)
     fingerprint: str = ""
     global_descriptor: np.ndarray | None = None
+    upright: bool = True
 
     def __post_init__(self):
         arrays = {

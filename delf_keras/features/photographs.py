@@ -35,13 +35,15 @@ def find_photographs(folder):
     return names
 
 
-def read_query(path, box):
+def read_query(path, box, upright=True):
     """Reads what a query of a benchmark shows: its photograph inside its box.
 
     Args:
         path: str or `Path`.
         box: (left, top, right, bottom) in pixels, rounded to whole ones. What
             is outside of the photograph is black.
+        upright: bool. Whether the box is in the photograph as its EXIF
+            orientation turns it, or as it is stored.
 
     Returns:
         uint8 array `[bottom - top, right - left, 3]`, RGB.
@@ -56,7 +58,7 @@ def read_query(path, box):
             "A box is left, top, right, bottom, in pixels, and not empty. "
             f"Received: {[left, top, right, bottom]} for {path}"
         )
-    image = read_image(path)
+    image = read_image(path, upright)
     height, width = image.shape[:2]
     query = np.zeros((bottom - top, right - left, 3), np.uint8)
     # A slice that ends before 0 would be counted from the other side.

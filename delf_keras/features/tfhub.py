@@ -92,6 +92,7 @@ class TfHubExtractor(FeatureSource):
             scales=(ones / fit).numpy(),
             image_size=image.shape[:2],
             fingerprint=self.fingerprint,
+            upright=self.options.upright,
         )
 
 

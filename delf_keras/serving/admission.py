@@ -27,13 +27,13 @@ class Limits:
             raise ValueError(f"Limits must be positive. Received: {self}")
 
 
-def admit_file(contents, limits, max_image_size):
+def admit_file(contents, limits, options):
     """Decodes a photograph, or says why it is not taken.
 
     Args:
         contents: string scalar tensor. The bytes of a file.
         limits: `Limits`.
-        max_image_size: int. See `ExtractionOptions`.
+        options: `ExtractionOptions`.
 
     Returns:
         A pair of tensors: uint8 `[height, width, 3]`, RGB, empty where it was
@@ -44,7 +44,7 @@ def admit_file(contents, limits, max_image_size):
         return tf.cond(
             tf.reduce_prod(header_size(contents)) > limits.max_pixels,
             lambda: (_nothing(), tf.constant(contract.TOO_LARGE)),
-            lambda: _decoded(contents, limits, max_image_size),
+            lambda: _decoded(contents, limits, options),
         )
 
     return tf.cond(
@@ -96,12 +96,12 @@ def admit_size(size, limits, max_image_size):
     )
 
 
-def _decoded(contents, limits, max_image_size):
+def _decoded(contents, limits, options):
     # What has no header that could be read is not decoded either.
     known = tf.reduce_all(header_size(contents) > 0)
     with tf.control_dependencies([tf.debugging.Assert(known, ["no header"])]):
-        image = decode_image(tf.identity(contents))
-    status = admit_size(tf.shape(image)[:2], limits, max_image_size)
+        image = decode_image(tf.identity(contents), options.upright)
+    status = admit_size(tf.shape(image)[:2], limits, options.max_image_size)
     return image, status
 
 

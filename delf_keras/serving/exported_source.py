@@ -145,6 +145,7 @@ class ExportedSource(FeatureSource):
             },
             image_size=outputs["image_size"][0],
             fingerprint=self.fingerprint,
+            upright=self.options.upright,
         )
 
     def _check_description(self, received):

@@ -45,7 +45,7 @@ def make_signatures(extractor, limits):
     )
     size = extractor.options.max_image_size
     functions = {
-        contract.EXTRACT: _extract_files(extract, limits, size),
+        contract.EXTRACT: _extract_files(extract, limits, extractor.options),
         contract.EXTRACT_PIXELS: _extract_pixels(extract, limits, size),
         contract.DELF_COMPAT: _delf_compat(
             network, extractor.options.iou_threshold
@@ -125,9 +125,9 @@ def _padded(rows, count, length):
     return tf.pad(kept, [[0, 0], [0, missing]] + [[0, 0]] * (rows.ndim - 2))
 
 
-def _extract_files(extract, limits, max_image_size):
+def _extract_files(extract, limits, options):
     def extract_one(contents):
-        image, status = admit_file(contents, limits, max_image_size)
+        image, status = admit_file(contents, limits, options)
         outputs = extract(image[None], status)
         return {name: rows[0] for name, rows in outputs.items()}
 

@@ -48,7 +48,7 @@ def evaluate_retrieval(extractor, folder, **options):
             f"{next(iter(report.skipped.values()))}"
         )
     ranks = [
-        report.index.rank(read_query(path, box))
+        report.index.rank(read_query(path, box, extractor.options.upright))
         for path, box in zip(of_queries, ground_truth.boxes, strict=True)
     ]
     return evaluate_revisited(ground_truth, np.stack(ranks, axis=1))

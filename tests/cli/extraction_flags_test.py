@@ -37,6 +37,7 @@ def test_every_flag_arrives(tiny_preset):
             "--max_image_size=0",
             "--scales=0.5,1",
             "--precision=bfloat16",
+            "--noupright",
         )
     )
     assert extractor.options == ExtractionOptions(
@@ -46,6 +47,7 @@ def test_every_flag_arrives(tiny_preset):
         max_image_size=0,
         scales=(0.5, 1.0),
         precision="bfloat16",
+        upright=False,
     )
 
 

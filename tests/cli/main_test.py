@@ -23,6 +23,7 @@ EXTRACTION = {
     "global_power",
     "scales",
     "precision",
+    "upright",
 }
 FOLDERS = {"photos", "output"}
 INDEX = {

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from delf_keras.features.decoding import (
     ImageError,
@@ -81,14 +81,20 @@ def test_cmyk_jpeg(tmp_path, rgba, ycck):
     assert image.std() > 20
 
 
-def test_orientation_is_not_applied(tmp_path, rgb):
+@pytest.mark.parametrize("orientation", range(10))
+@pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP"])
+def test_photographs_are_turned_upright(tmp_path, rgb, name, orientation):
+    """Or kept as they are stored, where that is asked for."""
     exif = Image.Exif()
-    exif[0x0112] = 6
-    contents = encode(rgb, "JPEG", exif=exif)
-    image = read(tmp_path, contents)
+    exif[0x0112] = orientation
+    contents = encode(rgb, name, exif=exif, lossless=True)
+    with Image.open(io.BytesIO(contents)) as image:
+        expected = np.asarray(ImageOps.exif_transpose(image))
 
-    assert image.shape == (61, 83, 3)
-    np.testing.assert_array_equal(image, pillow(encode(rgb, "JPEG")))
+    np.testing.assert_array_equal(read(tmp_path, contents), expected)
+    np.testing.assert_array_equal(
+        decode_photograph(contents, "it", upright=False), pillow(contents)
+    )
 
 
 FORMATS = {

@@ -1,5 +1,6 @@
 """The extractor: photographs of any kind in, local features out, in order."""
 
+import dataclasses
 import itertools
 import json
 import logging
@@ -82,6 +83,23 @@ def test_a_photograph_that_cannot_be_used_ends_at_once(
     with pytest.raises(ImageError, match=r"cannot be read.*none\.jpg"):
         extractor.extract(photographs)
     assert len(list(photographs)) > 80
+
+
+def test_features_of_the_upright_photograph(extractor, turned_photographs):
+    stored = Extractor(
+        extractor.model,
+        extractor.pca,
+        dataclasses.replace(extractor.options, upright=False),
+    )
+    assert stored.cache_key != extractor.cache_key
+    assert stored.fingerprint == extractor.fingerprint
+    for contents, lying, upright in turned_photographs:
+        features = extractor.extract(contents)
+        assert_same(features, extractor.extract(upright))
+        assert features.image_size == upright.shape[:2] and features.upright
+        as_stored = stored.extract(contents)
+        assert_same(as_stored, extractor.extract(lying))
+        assert as_stored.upright is False
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,9 @@ from delf_keras.features.files import (
 from delf_keras.features.local_features import LocalFeatures
 
 
-def make_features(count=5, dimension=40, fingerprint="delf-ü", seed=0):
+def make_features(
+    count=5, dimension=40, fingerprint="delf-ü", seed=0, upright=False
+):
     generator = np.random.default_rng(seed)
     return LocalFeatures(
         locations=generator.uniform(0, 480, (count, 2)),
@@ -28,6 +30,7 @@ def make_features(count=5, dimension=40, fingerprint="delf-ü", seed=0):
         scales=generator.choice([0.25, 1.0, 2.0], count),
         image_size=(480, 640),
         fingerprint=fingerprint,
+        upright=upright,
     )
 
 
@@ -38,14 +41,16 @@ def assert_same(features, expected):
     np.testing.assert_array_equal(features.scales, expected.scales)
     assert features.image_size == expected.image_size
     assert features.fingerprint == expected.fingerprint
+    assert features.upright is expected.upright
 
 
 @pytest.mark.parametrize("count", [0, 5])
 def test_npz_keeps_every_attribute(tmp_path, count):
     path = tmp_path / "folder" / "photo.npz"
-    save_features(path, make_features(count))
+    features = make_features(count, upright=bool(count))
+    save_features(path, features)
 
-    assert_same(load_features(path), make_features(count))
+    assert_same(load_features(path), features)
     assert os.listdir(path.parent) == ["photo.npz"]
 
 
@@ -163,6 +168,7 @@ def test_h5_layout_is_that_of_hloc(tmp_path):
         assert tuple(group["image_size"])[::-1] == (480, 640)
         assert group["image_size"].dtype.kind == "i"
         assert file.attrs["fingerprint"] == features.fingerprint
+        assert not file.attrs["upright"]
     x, y = arrays["keypoints"].T
     np.testing.assert_array_equal(y, features.locations[:, 0])
     np.testing.assert_array_equal(x, features.locations[:, 1])
@@ -200,6 +206,14 @@ def test_h5_refuses_another_fingerprint(tmp_path, fingerprint):
         with pytest.raises(ValueError, match="'delf-ü'. Received: .*b.jpg"):
             write_h5(file, "b.jpg", make_features(fingerprint=fingerprint))
         assert names_h5(file) == ["a.jpg"]
+
+
+def test_h5_refuses_photographs_that_are_not_upright_alike(tmp_path):
+    with open_h5(tmp_path / "features.h5", "a") as file:
+        write_h5(file, "a.jpg", make_features(upright=True))
+        with pytest.raises(ValueError, match="upright .*True.* Received: upr"):
+            write_h5(file, "b.jpg", make_features(upright=False))
+        assert read_h5(file, "a.jpg").upright is True
 
 
 def test_h5_file_of_hloc_has_no_fingerprint(tmp_path):

@@ -10,17 +10,18 @@ import tensorflow as tf
 from PIL import Image
 
 from delf_keras.features.decoding import decode_photograph
+from delf_keras.features.extraction_options import ExtractionOptions
 from delf_keras.serving.admission import Limits, admit_file, admit_size
 
 LIMITS = Limits(max_image_bytes=50_000, max_pixels=400 * 300)
-MAX_IMAGE_SIZE = 100
+OPTIONS = ExtractionOptions(max_image_size=100)
 
 
 @pytest.fixture(scope="module")
 def admit():
     """A function of the bytes of a file, run as a graph."""
     graph = tf.function(
-        lambda contents: admit_file(contents, LIMITS, MAX_IMAGE_SIZE),
+        lambda contents: admit_file(contents, LIMITS, OPTIONS),
         input_signature=[tf.TensorSpec([], tf.string)],
     )
 

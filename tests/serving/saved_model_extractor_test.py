@@ -28,6 +28,19 @@ def test_stands_in_for_an_extractor(extractor, served_extractor, photographs):
             )
 
 
+def test_features_of_the_upright_photograph(extractor, turned_photographs):
+    """The graph reads the orientation, without Python."""
+    for contents, _, upright in turned_photographs:
+        features = extractor.extract(contents)
+        expected = extractor.extract(upright)
+        assert features.image_size == upright.shape[:2]
+        assert len(features) > 0 and features.upright
+        for name in ("locations", "descriptors"):
+            np.testing.assert_array_equal(
+                getattr(features, name), getattr(expected, name)
+            )
+
+
 def test_broken_photograph(extractor, served_extractor):
     for source in (extractor, served_extractor):
         with pytest.raises(ImageError, match="Received: a.jpg"):
