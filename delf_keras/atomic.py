@@ -1,11 +1,16 @@
 """Files and folders that appear whole or not at all."""
 
 import contextlib
+import hashlib
 import os
 import shutil
 import tempfile
 import weakref
 from pathlib import Path
+
+from delf_keras.folder_locks import claim
+
+_PREFIX = ".writing-"
 
 
 @contextlib.contextmanager
@@ -30,7 +35,7 @@ def atomic_path(path):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
+    folder, lock = _temporary_folder(path)
     try:
         temporary = folder / path.name
         yield temporary
@@ -42,6 +47,89 @@ def atomic_path(path):
         os.replace(temporary, path)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            lock.release()
+
+
+@contextlib.contextmanager
+def atomic_folder(path):
+    """Is `atomic_path` of a large folder, on disk when the block has ended.
+
+    What killed writers of the same folder have left is removed first.
+    """
+    path = Path(path)
+    with contextlib.suppress(FileNotFoundError):
+        remove_leftovers(path.parent, _prefix_of(path))
+    with atomic_path(path) as temporary:
+        yield temporary
+        sync_tree(temporary)
+    sync(path.parent)
+
+
+def remove_leftovers(folder, prefix=_PREFIX):
+    """Removes what writers of a folder that were killed have left in it.
+
+    Args:
+        folder: `Path`.
+        prefix: str. Of the names to remove.
+    """
+    for entry in os.scandir(folder):
+        if entry.name.startswith(prefix):
+            remove_unclaimed(Path(entry.path), only_if_sure=True)
+
+
+def remove_unclaimed(folder, only_if_sure=False):
+    """Removes a folder that nobody uses, as far as locks can tell.
+
+    Args:
+        folder: `Path`. A link is left alone.
+        only_if_sure: bool. Whether it is kept where there are no locks.
+    """
+    if folder.is_symlink() or not folder.is_dir():
+        return
+    with contextlib.suppress(BlockingIOError, FileNotFoundError):
+        lock = claim(folder)
+        if lock is None and only_if_sure:
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            lock.release()
+
+
+def sync(path):
+    """Waits until a file, or the names in a folder, are on disk."""
+    if os.name == "nt" and os.path.isdir(path):
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_tree(folder):
+    """Waits until a folder and all that is in it are on disk."""
+    for parent, _, files in os.walk(folder):
+        for name in files:
+            sync(os.path.join(parent, name))
+        sync(parent)
+
+
+def _temporary_folder(path):
+    """Returns a new folder beside a path, and the `FolderLock` on it."""
+    while True:
+        folder = tempfile.mkdtemp(prefix=_prefix_of(path), dir=path.parent)
+        with contextlib.suppress(BlockingIOError, FileNotFoundError):
+            lock = claim(folder)
+            # Who removes leftovers may have come first.
+            if os.path.isdir(folder):
+                return Path(folder), lock
+
+
+def _prefix_of(path):
+    """Tells leftovers of different targets apart, whatever their names."""
+    name = os.fsencode(path.name)
+    return f"{_PREFIX}{hashlib.sha256(name).hexdigest()[:8]}-"
 
 
 class TemporaryFolder:

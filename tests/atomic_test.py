@@ -1,10 +1,12 @@
 """A file or folder appears whole, or what was there stays."""
 
+import multiprocessing
 import os
+import signal
 
 import pytest
 
-from delf_keras.atomic import atomic_path
+from delf_keras.atomic import atomic_folder, atomic_path
 
 
 def test_file_appears_at_the_end(tmp_path):
@@ -108,3 +110,42 @@ def test_empty_folder_is_never_replaced(tmp_path):
 
     assert os.listdir(tmp_path) == ["folder"]
     assert not list(path.iterdir())
+
+
+def _write_for_ever(path, started):
+    with atomic_folder(path) as temporary:
+        temporary.mkdir()
+        (temporary / "large.npy").write_text("much")
+        started.set()
+        signal.pause()
+
+
+def test_what_a_killed_writer_left_is_removed(tmp_path):
+    """By the next writer of the same folder, and not while it lives."""
+    path = tmp_path / "index"
+    context = multiprocessing.get_context("fork")
+    started = context.Event()
+    writer = context.Process(target=_write_for_ever, args=(path, started))
+    writer.start()
+    assert started.wait(60)
+    (left,) = os.listdir(tmp_path)
+    with atomic_folder(path) as temporary:
+        temporary.mkdir()
+    assert sorted(os.listdir(tmp_path)) == [left, "index"]
+
+    writer.kill()
+    writer.join()
+    with atomic_folder(tmp_path / "another") as temporary:
+        temporary.mkdir()
+    assert left in os.listdir(tmp_path)
+    path.rmdir()
+    with atomic_folder(path) as temporary:
+        temporary.mkdir()
+    assert sorted(os.listdir(tmp_path)) == ["another", "index"]
+
+
+def test_name_of_255_bytes(tmp_path):
+    path = tmp_path / ("x" * 255)
+    with atomic_path(path) as temporary:
+        temporary.write_text("new")
+    assert path.read_text() == "new"

@@ -4,7 +4,7 @@
 
 Searches of an index of many segments, or with many photographs removed, are
 faster afterwards. --output writes another folder and leaves the index as it
-is; so is an index of an earlier version of delf_keras brought up to date.
+is.
 """
 
 from pathlib import Path

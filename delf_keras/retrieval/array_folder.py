@@ -1,7 +1,11 @@
 """Arrays as files of a folder, opened without reading them."""
 
+import ctypes
 import errno
+import functools
 import mmap
+import os
+import weakref
 
 import numpy as np
 
@@ -52,10 +56,67 @@ def load_arrays(folder, names):
 
 
 def load_array(path):
-    """Maps one array into memory."""
-    array = np.load(path, mmap_mode="r", allow_pickle=False)
-    # Slices of a plain array are several times as fast.
-    return np.asarray(array)
+    """Maps one array into memory, read-only.
+
+    Raises:
+        OSError: if the file cannot be opened.
+        ValueError: if it is no array, or not all of one.
+    """
+    with open(path, "rb") as file:
+        read_header = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }.get(np.lib.format.read_magic(file))
+        if read_header is None:
+            raise ValueError(f"{path} is of an unknown version of .npy")
+        shape, fortran_order, dtype = read_header(file)
+        start, size = file.tell(), os.fstat(file.fileno()).st_size
+        if dtype.hasobject:
+            raise ValueError(f"{path} holds Python objects")
+        if min(shape, default=0) < 0 or size - start < dtype.itemsize * (
+            np.prod(shape, dtype=object)
+        ):
+            raise ValueError(f"{path} is shorter than its array")
+        buffer = _map(file.fileno(), size)
+    order = "F" if fortran_order else "C"
+    array = np.ndarray(shape, dtype, buffer, start, order=order)
+    array.flags.writeable = False
+    return array
+
+
+def _map(descriptor, size):
+    """Maps a file, and needs its descriptor no longer.
+
+    Python's own mapping keeps one: an index of many segments has thousands of
+    arrays, and a process may have 256 files open.
+    """
+    if os.name == "nt":
+        return mmap.mmap(descriptor, size, access=mmap.ACCESS_READ)
+    libc = _libc()
+    address = libc.mmap(
+        None, size, mmap.PROT_READ, mmap.MAP_SHARED, descriptor, 0
+    )
+    if address == ctypes.c_void_p(-1).value:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    buffer = (ctypes.c_char * size).from_address(address)
+    weakref.finalize(buffer, libc.munmap, address, size).atexit = False
+    return buffer
+
+
+@functools.cache
+def _libc():
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = (
+        ctypes.c_void_p,
+        ctypes.c_size_t,
+        *[ctypes.c_int] * 3,
+        ctypes.c_ssize_t,
+    )
+    libc.munmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
+    libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    return libc
 
 
 def write_rows(path, arrays, keeps):
@@ -84,8 +145,11 @@ def release(array):
     Args:
         array: An array that `load_array` mapped, or any other.
     """
-    if isinstance(array.base, np.memmap):
-        array.base._mmap.madvise(mmap.MADV_DONTNEED)
+    buffer = array.base
+    if isinstance(buffer, ctypes.Array):
+        _libc().madvise(
+            ctypes.addressof(buffer), len(buffer), mmap.MADV_DONTNEED
+        )
 
 
 class RowFile:

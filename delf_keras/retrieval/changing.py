@@ -9,9 +9,12 @@ from delf_keras.features.decoding import ImageError
 from delf_keras.features.extraction_options import ExtractionOptions
 from delf_keras.features.extractor import Extractor
 from delf_keras.features.photographs import find_photographs
-from delf_keras.retrieval.index_files import current_manifest
 from delf_keras.retrieval.index_writer import change_index
-from delf_keras.retrieval.manifest import PRESET_FOLDER, digest_of
+from delf_keras.retrieval.manifest import (
+    PRESET_FOLDER,
+    digest_of,
+    read_manifest,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +80,7 @@ def add_photographs(
             of the photographs.
     """
     folder = Path(folder)
-    manifest = current_manifest(folder)
+    manifest = read_manifest(folder)
     extractor = extractor or _own_extractor(folder, manifest)
     _check_extractor(extractor, manifest)
     root = Path(manifest.root)

@@ -170,6 +170,8 @@ class DescriptorIndex:
             with silent_stdout():
                 return cls(faiss.read_index(str(path), flags), factory)
         except RuntimeError as error:
+            # A file that cannot be opened is told as the system tells it.
+            open(path, "rb").close()
             raise ValueError(
                 f"A faiss index was expected. Received: {path} "
                 f"({reason(error)})"

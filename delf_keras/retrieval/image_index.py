@@ -12,7 +12,11 @@ from delf_keras.features.local_features import LocalFeatures
 from delf_keras.retrieval.database import Database
 from delf_keras.retrieval.expansion import expand
 from delf_keras.retrieval.first_scores import FirstScores, score_images
-from delf_keras.retrieval.index_files import copy_index, open_index
+from delf_keras.retrieval.index_files import (
+    Version,
+    copy_index,
+    open_index,
+)
 from delf_keras.retrieval.reranking import (
     NO_MATCHES,
     VerifiedMatches,
@@ -63,12 +67,12 @@ class ImageIndex:
     another version, which `load` opens.
 
     Attributes:
-        folder: `Path` of the index folder.
+        version: `Version` of the index folder, which stays while the index
+            is there.
         extractor_source: `Extractor`, or the `Path` of its preset folder,
             which is loaded when a photograph is first searched for; or the
             `Client` of a server that extracted, of which a folder keeps the
             address, a str.
-        fingerprint: The descriptor space of the database.
         root: `Path` that names are relative to.
         extraction: `ExtractionOptions` of the photographs.
         database: `Database`.
@@ -87,9 +91,8 @@ class ImageIndex:
         Noh et al., arXiv 1612.06321, section 4.4.
     """
 
-    folder: Path
+    version: Version
     extractor_source: object
-    fingerprint: str
     root: Path
     extraction: ExtractionOptions
     database: Database
@@ -122,12 +125,13 @@ class ImageIndex:
 
         Raises:
             FileNotFoundError: if there is no index.
-            ValueError: if it is damaged, or of a newer format.
+            ValueError: if it is damaged, or of another format.
+            OSError: if the system fails.
         """
         return open_index(cls, Path(folder))
 
     def save(self, folder):
-        """Copies the index to a folder that needs nothing beside it.
+        """Copies the index, as it was opened, to a folder of its own.
 
         Only the photographs themselves stay where they are.
 
@@ -137,7 +141,17 @@ class ImageIndex:
         Raises:
             FileExistsError: if the folder exists.
         """
-        copy_index(self.folder, Path(folder))
+        copy_index(self.version, Path(folder))
+
+    @property
+    def folder(self):
+        """`Path` of the index folder."""
+        return self.version.folder
+
+    @property
+    def fingerprint(self):
+        """The descriptor space of the database."""
+        return self.version.manifest.fingerprint
 
     def with_temporary(self, temporary):
         """Returns the index, whose folder lasts no longer than it does.

@@ -1,30 +1,32 @@
 """Opening, copying, creating and checking index folders."""
 
+import contextlib
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from delf_keras.atomic import atomic_path
+from delf_keras.atomic import (
+    atomic_folder,
+    remove_leftovers,
+    remove_unclaimed,
+)
 from delf_keras.features.extraction_options import ExtractionOptions
+from delf_keras.folder_locks import share
 from delf_keras.retrieval.asmk import AsmkOptions
 from delf_keras.retrieval.database import Database
 from delf_keras.retrieval.learned import Learned
 from delf_keras.retrieval.manifest import (
     LEARNED_FOLDER,
-    MANIFEST_FILE,
     PRESET_FOLDER,
     SEGMENTS_FOLDER,
     Manifest,
     check_digests,
     check_sizes,
     describe_files,
+    is_segment_name,
     read_manifest,
 )
-from delf_keras.retrieval.old_formats import open_old_index
 from delf_keras.retrieval.segment import Segment
-
-# A writer may remove files between the reading of a manifest and of them.
-_ATTEMPTS = 5
 
 
 def create_index(
@@ -69,38 +71,81 @@ def create_index(
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Version:
+    """A version of an index folder, whose files stay while this object does.
+
+    Attributes:
+        folder: `Path`.
+        manifest: `Manifest`.
+    """
+
+    folder: Path
+    manifest: Manifest
+    _locks: list
+
+
+def hold_version(folder):
+    """Keeps the present version of an index from being removed.
+
+    Args:
+        folder: `Path`.
+
+    Returns:
+        `Version`.
+
+    Raises:
+        FileNotFoundError: if there is no index.
+        ValueError: if its manifest is damaged, or of another format.
+    """
+    while True:
+        manifest = read_manifest(folder)
+        locks = []
+        # What is missing is told by those who open it.
+        with contextlib.suppress(FileNotFoundError, BlockingIOError):
+            for name in manifest.segments:
+                locks.append(share(folder / SEGMENTS_FOLDER / name))
+        # A later writer meets the locks; one that came before is seen here.
+        if read_manifest(folder) == manifest:
+            return Version(folder, manifest, locks)
+
+
+def open_version(folder):
+    """Opens the present version of an index.
+
+    Args:
+        folder: `Path`.
+
+    Returns:
+        A tuple of its `Version`, `Learned` and list of `Segment`.
+
+    Raises:
+        See `hold_version`; and ValueError if a file is damaged, OSError if
+        the system fails.
+    """
+    while True:
+        version = hold_version(folder)
+        try:
+            return version, *open_files(folder, version.manifest)
+        except (OSError, ValueError):
+            # Not all file systems have locks.
+            if read_manifest(folder) == version.manifest:
+                raise
+
+
 def open_index(cls, folder):
     """Opens an `ImageIndex`; see `ImageIndex.load`."""
-    for attempt in range(1, _ATTEMPTS + 1):
-        manifest = read_manifest(folder)
-        if not isinstance(manifest, Manifest):
-            return open_old_index(cls, folder, manifest)
-        try:
-            learned, segments = open_files(folder, manifest)
-            return cls(
-                folder=folder,
-                extractor_source=manifest.server or folder / PRESET_FOLDER,
-                fingerprint=manifest.fingerprint,
-                root=Path(manifest.root),
-                extraction=ExtractionOptions(**manifest.extraction),
-                database=Database(
-                    learned, segments, manifest.removed, manifest.augmentation
-                ),
-            )
-        except (
-            ValueError,
-            KeyError,
-            TypeError,
-            AttributeError,
-            IndexError,
-            OSError,
-        ) as error:
-            changed = read_manifest(folder) != manifest
-            if not changed or attempt == _ATTEMPTS:
-                raise ValueError(
-                    "The index is damaged: build it again. "
-                    f"Received: {folder} ({error})"
-                ) from error
+    version, learned, segments = open_version(folder)
+    manifest = version.manifest
+    return cls(
+        version=version,
+        extractor_source=manifest.server or folder / PRESET_FOLDER,
+        root=Path(manifest.root),
+        extraction=ExtractionOptions(**manifest.extraction),
+        database=Database(
+            learned, segments, manifest.removed, manifest.augmentation
+        ),
+    )
 
 
 def open_files(folder, manifest):
@@ -116,7 +161,22 @@ def open_files(folder, manifest):
     Raises:
         ValueError: if a file is missing or damaged. Of files that are mapped
             only the size is checked.
+        OSError: if a file cannot be opened.
     """
+    try:
+        return _open_files(folder, manifest)
+    # numpy and faiss have a dozen exceptions for a damaged file.
+    except Exception as error:
+        of_system = isinstance(error, (OSError, MemoryError))
+        if of_system and not isinstance(error, FileNotFoundError):
+            raise
+        raise ValueError(
+            f"The index is damaged: build it again. Received: {folder} "
+            f"({error})"
+        ) from error
+
+
+def _open_files(folder, manifest):
     check_sizes(folder, manifest.files)
     # faiss trusts what it reads.
     check_digests(
@@ -127,6 +187,7 @@ def open_files(folder, manifest):
             if name.endswith(".faiss")
         },
     )
+    ExtractionOptions(**manifest.extraction)
     learned = Learned.load(
         folder / LEARNED_FOLDER, manifest.factory, AsmkOptions(**manifest.asmk)
     )
@@ -137,19 +198,18 @@ def open_files(folder, manifest):
     return learned, segments
 
 
-def copy_index(source, target):
-    """Copies the present version of an index folder; see `ImageIndex.save`."""
+def copy_index(version, target):
+    """Copies a version of an index folder; see `ImageIndex.save`."""
     if target.exists():
         raise FileExistsError(
             f"The index folder exists already. Received: folder={target}"
         )
-    manifest = read_manifest(source)
-    files = [MANIFEST_FILE, *manifest.files]
-    with atomic_path(target) as temporary:
+    with atomic_folder(target) as temporary:
         (temporary / SEGMENTS_FOLDER).mkdir(parents=True)
-        for name in files:
+        for name in version.manifest.files:
             (temporary / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source / name, temporary / name)
+            shutil.copyfile(version.folder / name, temporary / name)
+        version.manifest.write(temporary)
 
 
 def verify_index(folder):
@@ -159,22 +219,30 @@ def verify_index(folder):
         folder: str or `Path`.
 
     Returns:
-        dict of the path of each damaged file to what is wrong with it.
+        dict of the path of each file that is damaged, or cannot be read, to
+        what is wrong with it.
 
     Raises:
         FileNotFoundError: if there is no index.
         ValueError: if its manifest is damaged, or of another format.
     """
     folder = Path(folder)
-    manifest = current_manifest(folder)
-    problems = {}
-    for name, described in manifest.files.items():
-        try:
-            check_sizes(folder, {name: described})
-            check_digests(folder, {name: described})
-        except (ValueError, OSError) as error:
-            problems[name] = str(error)
-    return problems
+    # Versions that are published meanwhile share most files.
+    whole, problems = set(), {}
+    while True:
+        version = hold_version(folder)
+        for name, described in version.manifest.files.items():
+            if (name, *described) in whole:
+                continue
+            try:
+                check_sizes(folder, {name: described})
+                check_digests(folder, {name: described})
+                whole.add((name, *described))
+            except (ValueError, OSError) as error:
+                problems[name] = str(error)
+        if not problems or read_manifest(folder) == version.manifest:
+            return problems
+        problems.clear()
 
 
 def index_info(folder):
@@ -187,8 +255,8 @@ def index_info(folder):
         dict of str to str or number.
     """
     folder = Path(folder)
-    manifest = current_manifest(folder)
-    learned, segments = open_files(folder, manifest)
+    version, learned, segments = open_version(folder)
+    manifest = version.manifest
     database = Database(learned, segments, manifest.removed)
     size = sum(size for size, _ in manifest.files.values())
     return {
@@ -212,22 +280,16 @@ def index_info(folder):
     }
 
 
-def current_manifest(folder):
-    """Reads a manifest, which must be of the present format."""
-    manifest = read_manifest(folder)
-    if isinstance(manifest, Manifest):
-        return manifest
-    raise ValueError(
-        "An index of an older format is read only: copy it with "
-        "`delf-keras index-compact --index=OLD --output=NEW`. "
-        f"Received: {folder}, format {manifest['format_version']}"
-    )
-
-
 def remove_unused(folder, manifest):
-    """Removes files that writers which were interrupted have left."""
+    """Removes segments that no version needs and nobody has open.
+
+    And what writers that were interrupted have left. Nothing else in the
+    folder is touched.
+    """
     for segment in (folder / SEGMENTS_FOLDER).iterdir():
-        if segment.name not in manifest.segments:
-            shutil.rmtree(segment, ignore_errors=True)
-    for path in folder.glob(".writing-*"):
-        shutil.rmtree(path, ignore_errors=True)
+        if (
+            is_segment_name(segment.name)
+            and segment.name not in manifest.segments
+        ):
+            remove_unclaimed(segment)
+    remove_leftovers(folder)

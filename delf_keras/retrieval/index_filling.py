@@ -25,6 +25,7 @@ def fill_index(
     for named_features, digests in shards:
         if named_features:
             writer.add(named_features, digests)
+            writer.merge_many()
     finish_index(writer, seed, progress)
 
 

@@ -1,7 +1,6 @@
 """Changing an index folder: one writer at a time, all or nothing."""
 
 import contextlib
-import fcntl
 import json
 import os
 import socket
@@ -10,18 +9,18 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import filelock
 import numpy as np
 
 from delf_keras.retrieval.background import choose_background_queries
-from delf_keras.retrieval.index_files import (
-    current_manifest,
-    open_files,
-    remove_unused,
-)
+from delf_keras.retrieval.index_files import open_files, remove_unused
 from delf_keras.retrieval.manifest import (
     LEARNED_FOLDER,
+    MANIFEST_FILE,
     SEGMENTS_FOLDER,
+    check_sizes,
     describe_files,
+    read_manifest,
 )
 from delf_keras.retrieval.segment import (
     Segment,
@@ -29,7 +28,11 @@ from delf_keras.retrieval.segment import (
     save_background,
 )
 
-LOCK_FILE = "lock"
+_LOCK_FILE = "lock"
+_HOLDER_FILE = "writer.json"
+# Segments that are merged before there are more: each is a hundred arrays and
+# files that are mapped, of which a process may have so many.
+_MOST_SEGMENTS = 128
 
 
 class IndexLocked(OSError):
@@ -40,7 +43,9 @@ class IndexLocked(OSError):
 def locked(folder):
     """Holds the lock of an index folder.
 
-    The lock ends with the process, however that ends.
+    The lock ends with the process, however that ends. Where the file system
+    has no locks, `IndexWriter.publish` refuses what would undo another's
+    change.
 
     Args:
         folder: `Path`.
@@ -48,26 +53,26 @@ def locked(folder):
     Raises:
         IndexLocked: if another process holds it.
     """
-    with open(folder / LOCK_FILE, "a+") as file:
+    lock = filelock.FileLock(folder / _LOCK_FILE, timeout=0)
+    holder = folder / _HOLDER_FILE
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.seek(0)
+            stack.enter_context(lock)
+        except filelock.Timeout as error:
             raise IndexLocked(
-                f"The index is being changed by {_holder(file.read())}: wait "
+                f"The index is being changed by {_read_holder(holder)}: wait "
                 f"until it is done. Received: {folder}"
             ) from error
-        file.truncate(0)
-        json.dump(
-            {
-                "pid": os.getpid(),
-                "host": socket.gethostname(),
-                "command": " ".join(sys.argv),
-                "since": time.strftime("%Y-%m-%d %H:%M:%S"),
-            },
-            file,
-        )
-        file.flush()
+        except NotImplementedError:
+            # What filelock raises where the file system has no locks.
+            pass
+        content = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "command": " ".join(sys.argv),
+            "since": time.strftime("%Y-%m-%d %H:%M:%S"),
+        }
+        holder.write_text(json.dumps(content))
         yield
 
 
@@ -86,9 +91,14 @@ class IndexWriter:
 
     def __init__(self, folder, manifest=None):
         self._folder = folder
-        self._manifest = manifest or current_manifest(folder)
-        remove_unused(folder, self._manifest)
+        self._manifest = manifest or read_manifest(folder)
+        if (folder / SEGMENTS_FOLDER).is_symlink():
+            raise ValueError(
+                "An index is changed in a folder of its own, not in one that "
+                f"is linked. Received: {folder / SEGMENTS_FOLDER}"
+            )
         self.learned, segments = open_files(folder, self._manifest)
+        remove_unused(folder, self._manifest)
         self._opened = dict(zip(self._manifest.segments, segments, strict=True))
         self._number = max(map(int, self._manifest.segments), default=0)
         self._removed = set(self._manifest.removed)
@@ -195,6 +205,15 @@ class IndexWriter:
                 return
             self.merge(2)
 
+    def merge_many(self):
+        """Merges the last segments where they have become many.
+
+        A build that adds a segment after the other does not run out of what
+        the system gives a process, and copies each photograph few times.
+        """
+        if len(self._segments) == _MOST_SEGMENTS:
+            self.merge(_MOST_SEGMENTS)
+
     def merge_all(self):
         """Merges all segments to one, without what is removed."""
         self.merge(len(self._segments))
@@ -221,6 +240,9 @@ class IndexWriter:
 
         Raises:
             ValueError: if no photograph would be left.
+            IndexLocked: if another process has changed the index meanwhile,
+                as it can where the file system has no locks. Its version
+                stays.
         """
         count = sum(map(len, self._segments))
         if count == len(self._removed):
@@ -228,6 +250,7 @@ class IndexWriter:
                 "An index keeps at least one photograph. "
                 f"Received: {count} photographs, all to be removed"
             )
+        self._check_version()
         self._manifest = replace(
             self._manifest,
             version=self._manifest.version + 1,
@@ -235,6 +258,22 @@ class IndexWriter:
         )
         self._manifest.write(self._folder)
         remove_unused(self._folder, self._manifest)
+
+    def _check_version(self):
+        """Loses a change rather than that of another process."""
+        if not (self._folder / MANIFEST_FILE).exists():
+            return
+        version = read_manifest(self._folder).version
+        try:
+            check_sizes(self._folder, self._manifest.files)
+        except ValueError:
+            version = "whose files were removed"
+        if version != self._manifest.version:
+            raise IndexLocked(
+                "Another process has changed the index meanwhile: give the "
+                f"command again. Received: version {version} in place of "
+                f"{self._manifest.version} in {self._folder}"
+            )
 
     def _new_segment(self, write):
         self._number += 1
@@ -266,14 +305,14 @@ class IndexWriter:
         self._opened = {name: opened[name] for name in names}
 
 
-def _holder(text):
+def _read_holder(path):
     try:
-        holder = json.loads(text)
+        holder = json.loads(path.read_text())
         return (
             f"process {holder['pid']} on {holder['host']} since "
             f"{holder['since']} ({holder['command']})"
         )
-    except (ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return "another process"
 
 
@@ -290,9 +329,10 @@ def change_index(folder):
     Raises:
         IndexLocked: if another process changes it.
         FileNotFoundError: if there is no index.
-        ValueError: if it is damaged, or of an older format.
+        ValueError: if it is damaged, or of another format.
     """
     folder = Path(folder)
-    current_manifest(folder)
+    # A folder that is no index gets no lock.
+    read_manifest(folder)
     with locked(folder):
         yield IndexWriter(folder)

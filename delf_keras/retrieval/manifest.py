@@ -2,10 +2,11 @@
 
 import hashlib
 import json
-import os
+import re
 from dataclasses import asdict, dataclass, field
+from pathlib import PurePosixPath
 
-from delf_keras.atomic import atomic_path
+from delf_keras.atomic import atomic_path, sync, sync_tree
 
 FORMAT_VERSION = 3
 MANIFEST_FILE = "manifest.json"
@@ -13,7 +14,10 @@ SEGMENTS_FOLDER = "segments"
 LEARNED_FOLDER = "learned"
 PRESET_FOLDER = "preset"
 
+_FOLDERS = (SEGMENTS_FOLDER, LEARNED_FOLDER, PRESET_FOLDER)
+
 _BLOCK = 1 << 22
+_SEGMENT_NAME = re.compile(r"\d{6,18}")
 
 
 @dataclass(frozen=True)
@@ -56,23 +60,22 @@ class Manifest:
         with atomic_path(folder / MANIFEST_FILE) as temporary:
             with open(temporary, "w") as file:
                 json.dump(content, file, indent=1)
-                file.flush()
-                # Its files must be there before it is.
-                os.fsync(file.fileno())
+            sync(temporary)
+        sync(folder)
 
 
 def read_manifest(folder):
-    """Reads the manifest of an index folder of any format.
+    """Reads the manifest of an index folder.
 
     Args:
         folder: `Path`.
 
     Returns:
-        `Manifest`, or a dict for a format before 3.
+        `Manifest`. All paths in it are relative, and inside of the folder.
 
     Raises:
         FileNotFoundError: if there is none.
-        ValueError: if it is damaged, or of a newer format.
+        ValueError: if it is damaged, or of another format.
     """
     path = folder / MANIFEST_FILE
     if not path.is_file():
@@ -83,16 +86,14 @@ def read_manifest(folder):
     try:
         content = json.loads(path.read_text())
         version = content["format_version"]
-        if version < FORMAT_VERSION:
-            return content
         if version == FORMAT_VERSION:
             return _checked(content)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(
             f"The manifest of an index is expected. Received: {path} ({error})"
         ) from error
     raise ValueError(
-        f"This version reads index formats up to {FORMAT_VERSION}. "
+        f"This version reads index format {FORMAT_VERSION}. "
         f"Received: format {version} in {folder}"
     )
 
@@ -113,7 +114,9 @@ def describe_files(folder, parts):
             if file.is_file():
                 name = file.relative_to(folder).as_posix()
                 described[name] = (file.stat().st_size, digest_of(file))
-                _sync(file)
+        if (folder / part).is_dir():
+            sync_tree(folder / part)
+            sync((folder / part).parent)
     return described
 
 
@@ -145,19 +148,25 @@ def digest_of(path):
     return digest.hexdigest()
 
 
-def _sync(path):
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def is_segment_name(name):
+    """Whether a name is one that a writer gives to the folder of a segment."""
+    return _SEGMENT_NAME.fullmatch(name) is not None
 
 
 def _checked(content):
     if content.pop("sha256") != _digest(content):
         raise ValueError("it has been changed: its checksum is another")
     content.pop("format_version")
-    return Manifest(**content)
+    manifest = Manifest(**content)
+    for name in manifest.segments:
+        if not is_segment_name(name):
+            raise ValueError(f"{name!r} is no name of a segment")
+    for name in manifest.files:
+        path = PurePosixPath(name)
+        inside = path.parts[:1] and path.parts[0] in _FOLDERS
+        if not inside or ".." in path.parts or "\\" in name or ":" in name:
+            raise ValueError(f"{name!r} is no file of an index")
+    return manifest
 
 
 def _digest(content):

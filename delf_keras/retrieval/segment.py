@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from delf_keras.atomic import atomic_path
 from delf_keras.retrieval.array_folder import (
     load_array,
     save_array,
@@ -124,8 +125,12 @@ class Segment:
 
 
 def save_background(folder, background):
-    """Writes the background of a segment's photographs into its folder."""
-    save_array(folder / _BACKGROUND_FILE, background)
+    """Writes the background of a segment's photographs into its folder.
+
+    One that is mapped stays as it is.
+    """
+    with atomic_path(folder / _BACKGROUND_FILE) as temporary:
+        save_array(temporary, background)
 
 
 def merge_segments(segments, removed, learned, folder):

@@ -1,5 +1,8 @@
 """Arrays are written in blocks and mapped."""
 
+import ctypes
+import os
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -54,8 +57,48 @@ def test_saved_arrays_are_mapped(tmp_path):
     save_arrays(tmp_path / "folder", {"a": np.arange(3), "b": np.eye(2)})
     arrays = load_arrays(tmp_path / "folder", ("a", "b"))
 
-    assert isinstance(arrays["b"].base, np.memmap)
+    assert isinstance(arrays["b"].base, ctypes.Array)
+    assert not arrays["b"].flags.writeable
     np.testing.assert_array_equal(arrays["a"], [0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((0, 3), np.float16),
+        np.array(2.5),
+        np.asfortranarray(np.arange(6).reshape(2, 3)),
+        np.array(["a", "bc"]),
+    ],
+)
+def test_mapped_array_is_what_numpy_reads(tmp_path, array):
+    save_array(tmp_path / "a.npy", array)
+    mapped = load_array(tmp_path / "a.npy")
+    np.testing.assert_array_equal(mapped, array)
+    assert (mapped.dtype, mapped.shape) == (array.dtype, array.shape)
+    assert mapped.flags.f_contiguous == array.flags.f_contiguous
+
+
+def test_mapped_arrays_are_no_open_files(tmp_path):
+    """However many there are; they outlive the names of their files."""
+    save_array(tmp_path / "a.npy", np.arange(100))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        arrays = [load_array(tmp_path / "a.npy") for _ in range(1000)]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    os.unlink(tmp_path / "a.npy")
+    assert sum(int(array[7]) for array in arrays) == 7000
+
+
+def test_part_of_an_array(tmp_path):
+    save_array(tmp_path / "a.npy", np.arange(100))
+    whole = (tmp_path / "a.npy").read_bytes()
+    for length in (0, 5, 64, len(whole) - 1):
+        (tmp_path / "a.npy").write_bytes(whole[:length])
+        with pytest.raises(ValueError):
+            load_array(tmp_path / "a.npy")
 
 
 def test_nothing_is_unpickled(tmp_path):

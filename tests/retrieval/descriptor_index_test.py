@@ -373,7 +373,8 @@ def test_truncated_file(tmp_path, quantized, length):
 
 
 def test_other_file(tmp_path):
-    for folder in (tmp_path, tmp_path / "absent"):
-        with pytest.raises(ValueError, match="A faiss index was expected"):
-            DescriptorIndex.load(folder, "Flat")
-        (tmp_path / "descriptors.faiss").write_text("This is no index. " * 100)
+    with pytest.raises(FileNotFoundError):
+        DescriptorIndex.load(tmp_path / "absent", "Flat")
+    (tmp_path / "descriptors.faiss").write_text("This is no index. " * 100)
+    with pytest.raises(ValueError, match="A faiss index was expected"):
+        DescriptorIndex.load(tmp_path, "Flat")

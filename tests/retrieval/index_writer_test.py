@@ -1,8 +1,10 @@
 """Changes of an index folder: one writer, all or nothing, versions."""
 
+import contextlib
 import json
 import multiprocessing
 import os
+import resource
 import runpy
 import signal
 import subprocess
@@ -17,10 +19,16 @@ from delf_keras.retrieval import (
     ImageIndex,
     IndexLocked,
     compact_index,
+    index_files,
     index_info,
+    index_writer,
     verify_index,
 )
-from delf_keras.retrieval.index_writer import change_index, locked
+from delf_keras.retrieval.index_writer import (
+    IndexWriter,
+    change_index,
+    locked,
+)
 from delf_keras.retrieval.segment import Segment
 
 CHANGES = Path(__file__).parent / "random_changes.py"
@@ -33,6 +41,10 @@ def folder(write_index, make_photographs, tmp_path):
 
 def names_of(folder):
     return ImageIndex.load(folder).database.names
+
+
+def segments_of(folder):
+    return sorted(path.name for path in (folder / "segments").iterdir())
 
 
 def best_of(folder, features):
@@ -158,7 +170,7 @@ def test_segments_rank_as_one(folder, make_photographs):
 
 
 def test_reader_keeps_its_version(folder, make_photographs):
-    """Though its files are gone."""
+    """Its files stay while it has them open."""
     reader = ImageIndex.load(folder)
     query = make_photographs(12)[7][1]
     expected = [(each.name, each.score) for each in reader.search(query)]
@@ -168,9 +180,126 @@ def test_reader_keeps_its_version(folder, make_photographs):
         writer.merge_all()
         writer.publish()
 
-    assert [path.name for path in (folder / "segments").iterdir()] == ["000003"]
+    assert segments_of(folder) == ["000001", "000003"]
     assert [(e.name, e.score) for e in reader.search(query)] == expected
     assert best_of(folder, query) != "0/007.jpg"
+    reader.save(folder.parent / "copy")
+    assert names_of(folder.parent / "copy") == reader.database.names
+    assert verify_index(folder.parent / "copy") == {}
+    del reader
+    with change_index(folder):
+        assert segments_of(folder) == ["000003"]
+
+
+def test_files_are_checked_while_a_writer_works(
+    folder, make_photographs, monkeypatch
+):
+    """One that compacts takes away none of what is being checked."""
+    check = index_files.check_digests
+    changes = iter(range(3))
+
+    def change_meanwhile(*arguments):
+        if next(changes, None) is not None:
+            with change_index(folder) as writer:
+                writer.add(make_photographs(1, seed=next_seed()))
+                writer.merge_all()
+                writer.publish()
+        check(*arguments)
+
+    next_seed = iter(range(10, 20)).__next__
+    monkeypatch.setattr(index_files, "check_digests", change_meanwhile)
+    assert verify_index(folder) == {}
+    assert index_info(folder)["version"] > 1
+
+
+def test_links_are_refused_and_nothing_behind_them_removed(
+    folder, make_photographs, tmp_path
+):
+    elsewhere = tmp_path / "elsewhere"
+    (folder / "segments").rename(elsewhere)
+    (elsewhere / "mine").mkdir()
+    (elsewhere / "000007").mkdir()
+    (folder / "segments").symlink_to(elsewhere)
+    with pytest.raises(ValueError, match="not in one that is linked"):
+        with change_index(folder):
+            pass
+    assert len([*elsewhere.iterdir()]) == 3
+    assert len(names_of(folder)) == 12
+
+
+def test_only_what_writers_make_is_removed(folder, tmp_path):
+    notes = folder / "segments" / "notes"
+    notes.mkdir()
+    (tmp_path / "mine").mkdir()
+    (folder / "segments" / "000009").symlink_to(tmp_path / "mine")
+    (folder / ".writing-12ab34cd-x").mkdir()
+    (folder / "segments" / "000005").mkdir()
+    with change_index(folder):
+        pass
+    assert notes.is_dir() and (tmp_path / "mine").is_dir()
+    assert segments_of(folder) == ["000001", "000009", "notes"]
+    assert not (folder / ".writing-12ab34cd-x").exists()
+
+
+def test_nothing_is_removed_from_a_damaged_index(folder):
+    (folder / "segments" / "000002").mkdir()
+    (folder / "segments" / "000001" / "scales.npy").unlink()
+    with pytest.raises(ValueError, match="is damaged"), change_index(folder):
+        pass
+    assert segments_of(folder) == ["000001", "000002"]
+
+
+def test_lost_update_is_refused(folder, make_photographs):
+    """Where locks do nothing, as on some file systems of a network."""
+    slow, quick = IndexWriter(folder), IndexWriter(folder)
+    quick.add(make_photographs(1, seed=1))
+    quick.publish()
+    slow.remove([3])
+    with pytest.raises(IndexLocked, match="version 2 in place of 1"):
+        slow.publish()
+
+    slow = IndexWriter(folder)
+    slow.add(make_photographs(2, seed=2))
+    IndexWriter(folder)  # It takes what it does not know for a leftover.
+    with pytest.raises(IndexLocked, match="whose files were removed"):
+        slow.publish()
+    assert len(names_of(folder)) == 13 and verify_index(folder) == {}
+
+
+def test_additions_need_few_open_files(folder, make_photographs):
+    """Each photograph a segment, and none merged before the end."""
+    with change_index(folder) as writer, few_open_files():
+        for seed in range(1, 40):
+            writer.add(make_photographs(1, seed=seed))
+        writer.merge_all()
+        writer.publish()
+    assert len(names_of(folder)) == 51 and verify_index(folder) == {}
+
+
+def test_many_additions_are_merged_meanwhile(
+    folder, make_photographs, monkeypatch
+):
+    monkeypatch.setattr(index_writer, "_MOST_SEGMENTS", 4)
+    with change_index(folder) as writer:
+        for seed in range(1, 12):
+            writer.add(make_photographs(1, seed=seed))
+            writer.merge_many()
+            assert len(writer.stores) < 4
+        writer.publish()
+    assert (np.diff(ImageIndex.load(folder).database.numbers) == 1).all()
+    assert len(names_of(folder)) == 23
+
+
+@contextlib.contextmanager
+def few_open_files():
+    """The process may have 20 files more open than it has."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = max(map(int, os.listdir("/dev/fd"))) + 20
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_two_writers_cannot_meet(folder):

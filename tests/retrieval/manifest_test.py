@@ -79,15 +79,31 @@ def test_failed_write_keeps_the_last_version(manifest, tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
 
 
-def test_older_format_is_returned_as_it_is(tmp_path):
-    content = {"format_version": 2, "root": "/photographs"}
+@pytest.mark.parametrize("version", [2, 4])
+def test_other_format_is_refused(tmp_path, version):
+    content = {"format_version": version, "root": "/photographs"}
     (tmp_path / "manifest.json").write_text(json.dumps(content))
-    assert read_manifest(tmp_path) == content
+    with pytest.raises(ValueError, match=f"format 3.*format {version} in"):
+        read_manifest(tmp_path)
 
 
-def test_newer_format_is_refused(tmp_path):
-    (tmp_path / "manifest.json").write_text('{"format_version": 4}')
-    with pytest.raises(ValueError, match="formats up to 3.*format 4 in"):
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"files": {"learned/../../outside": [1, ABC]}},
+        {"files": {"/etc/passwd": [1, ABC]}},
+        {"files": {"manifest.json": [1, ABC]}},
+        {"files": {"learned\\..\\outside": [1, ABC]}},
+        {"files": {"": [1, ABC]}},
+        {"segments": ["../000001"]},
+        {"segments": [".."]},
+        {"segments": [""]},
+        {"segments": [1]},
+    ],
+)
+def test_names_outside_of_the_folder_are_refused(manifest, tmp_path, changes):
+    replace(manifest, **changes).write(tmp_path)
+    with pytest.raises(ValueError, match="The manifest of an index is exp"):
         read_manifest(tmp_path)
 
 
