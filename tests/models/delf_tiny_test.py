@@ -52,7 +52,7 @@ def test_it_takes_no_weights_of_imagenet(tmp_path):
         Delf.from_preset(NAME, weights=tmp_path / "resnet50.h5")
 
 
-def test_features(model, make_photograph):
-    outputs = model(make_photograph(96, 128)[None])
+def test_features(model, make_photograph, compute):
+    outputs = compute(model, make_photograph(96, 128)[None])
     assert outputs["features"].shape == (1, 6, 8, 512)
     assert np.isfinite(outputs["features"]).all()

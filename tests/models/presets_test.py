@@ -41,23 +41,20 @@ def folder(saved, tmp_path):
     return shutil.copytree(saved, tmp_path / "damaged")
 
 
-def same_outputs(received, expected, pixels):
-    expected = expected(pixels)
-    return all(
-        np.array_equal(values, expected[name])
-        for name, values in received(pixels).items()
-    )
-
-
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_round_trip(tmp_path, make_model, make_photograph, variant):
+def test_round_trip(tmp_path, make_model, make_photograph, compute, variant):
+    pixels = make_photograph(64, 80)[None]
     model = make_model(**VARIANTS[variant])
     model.save_to_preset(tmp_path / "folder")
     loaded = Delf.from_preset(str(tmp_path / "folder"))
 
     assert loaded.name == model.name
     assert model_fingerprint(loaded) == model_fingerprint(model)
-    assert same_outputs(loaded, model, make_photograph(64, 80)[None])
+    keras.tree.map_structure(
+        np.testing.assert_array_equal,
+        compute(loaded, pixels),
+        compute(model, pixels),
+    )
 
 
 def test_files_of_a_preset(saved):
@@ -118,12 +115,19 @@ def test_a_full_disk_leaves_nothing(tmp_path, tiny_model, full_disk, half):
     [("image_data_format", "channels_first"), ("floatx", "float64")],
 )
 def test_settings_of_keras_are_those_of_other_models(
-    tmp_path, make_model, make_photograph, request, variant, setting, value
+    tmp_path,
+    make_model,
+    make_photograph,
+    compute,
+    request,
+    variant,
+    setting,
+    value,
 ):
     model = make_model(**VARIANTS[variant])
     model.save_to_preset(tmp_path / "folder")
     pixels = make_photograph(64, 80)[None]
-    expected = model(pixels)
+    expected = compute(model, pixels)
     change = getattr(keras.config, f"set_{setting}")
     request.addfinalizer(
         functools.partial(change, getattr(keras.config, setting)())
@@ -132,7 +136,7 @@ def test_settings_of_keras_are_those_of_other_models(
     loaded = Delf.from_preset(tmp_path / "folder")
 
     assert model_fingerprint(loaded) == model_fingerprint(model)
-    for name, values in loaded(pixels).items():
+    for name, values in compute(loaded, pixels).items():
         np.testing.assert_array_equal(values, expected[name])
 
 
@@ -158,7 +162,7 @@ def test_built_in_presets():
 
 
 def test_built_in_preset_with_local_weights(
-    resnet50_file, keras_resnet50, make_photograph
+    resnet50_file, keras_resnet50, make_photograph, compute
 ):
     """Its features are block 3 of keras.applications, of RGB pixels."""
     model = Delf.from_preset("delf_resnet50_imagenet", weights=resnet50_file)
@@ -167,14 +171,11 @@ def test_built_in_preset_with_local_weights(
         keras_resnet50.input,
         keras_resnet50.get_layer("conv4_block6_out").output,
     )
-    expected = np.asarray(
-        reference(
-            keras.applications.resnet50.preprocess_input(
-                pixels.astype(np.float32)
-            )
-        )
+    expected = compute(
+        reference,
+        keras.applications.resnet50.preprocess_input(pixels.astype(np.float32)),
     )
-    difference = np.asarray(model(pixels)["features"]) - expected
+    difference = compute(model, pixels)["features"] - expected
 
     assert model.name == "delf_resnet50_imagenet"
     assert np.abs(difference).max() < 1e-5 * expected.max()
