@@ -3,6 +3,8 @@
 import hashlib
 import io
 import json
+import tempfile
+import zipfile
 from pathlib import Path
 
 import keras
@@ -111,8 +113,8 @@ def config_with_dtype(config, dtype=None):
 def save_weights(model, path, half=False):
     """Writes the weights of a model, and those of its optimizer, to a file.
 
-    They are serialized in memory: HDF5 ends the process where it finds the
-    disk full.
+    Keras serializes them in memory on the way to a file of the whole model:
+    HDF5 that writes itself ends the process where it finds the disk full.
 
     Args:
         model: Keras model, built.
@@ -122,24 +124,22 @@ def save_weights(model, path, half=False):
     Raises:
         OSError: if the file cannot be written.
     """
-    file = _FileInMemory()
-    model.save_weights(file)
-    Path(path).write_bytes((_halved(file) if half else file).getbuffer())
+    with tempfile.TemporaryDirectory(dir=Path(path).parent) as folder:
+        model.save(f"{folder}/model.keras")
+        with zipfile.ZipFile(f"{folder}/model.keras") as archive:
+            weights = archive.read("model.weights.h5")
+    Path(path).write_bytes(_halved(weights) if half else weights)
 
 
-class _FileInMemory(io.BytesIO):
-    """A file for Keras, which asks for a name that ends as it expects."""
-
-    def __str__(self):
-        return "memory.weights.h5"
-
-
-def _halved(file):
-    """Returns a file of float32 weights as one of float16 ones, in memory."""
+def _halved(weights):
+    """Returns the bytes of a file of float32 weights with float16 ones."""
     import h5py
 
     halved = io.BytesIO()
-    with h5py.File(file) as source, h5py.File(halved, "w") as target:
+    with (
+        h5py.File(io.BytesIO(weights)) as source,
+        h5py.File(halved, "w") as target,
+    ):
 
         def copy(name, item):
             if isinstance(item, h5py.Dataset):
@@ -149,4 +149,4 @@ def _halved(file):
             target[name].attrs.update(item.attrs)
 
         source.visititems(copy)
-    return halved
+    return halved.getvalue()
