@@ -82,5 +82,5 @@ EXTRAS_beam := [beam,serving]
 .venv-%/dev.stamp: pyproject.toml
 	$(PYTHON) -m venv .venv-$*
 	.venv-$*/bin/python -m pip install --quiet --editable ".$(EXTRAS_$*)" \
-	  $(PACKAGE_$*) pytest pillow
+	  $(PACKAGE_$*) pytest
 	touch $@

@@ -7,11 +7,13 @@ import stat
 
 logger = logging.getLogger(__name__)
 
-SUFFIXES = frozenset(".bmp .gif .jfif .jpe .jpeg .jpg .png .webp".split())
+SUFFIXES = frozenset(
+    ".avif .bmp .gif .heic .heif .hif .j2k .jfif .jp2 .jpe .jpeg .jpg .png "
+    ".tif .tiff .webp".split()
+)
 # Those of photographs that nothing here reads.
 _OTHER_SUFFIXES = frozenset(
-    ".arw .avif .cr2 .cr3 .dng .heic .heif .hif .j2k .jp2 .jpx .jxl .nef .orf "
-    ".psd .raf .raw .rw2 .tif .tiff".split()
+    ".arw .cr2 .cr3 .dng .jxl .nef .orf .psd .raf .raw .rw2".split()
 )
 
 

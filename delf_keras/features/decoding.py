@@ -3,8 +3,8 @@
 Photographs are turned upright as their EXIF orientation says, so that all
 locations and sizes are those of the upright photograph, unless it is asked for
 the stored pixels. Alpha is dropped, grey is repeated, 16-bit samples keep
-their high byte, and an animated GIF gives its first frame; an animated WebP is
-refused.
+their high byte, and an animation gives its first frame. What TensorFlow cannot
+decode is decoded by Pillow, except in a graph.
 """
 
 from dataclasses import dataclass, field
@@ -14,6 +14,10 @@ import tensorflow as tf
 
 from delf_keras.features.image_headers import has, number
 from delf_keras.features.orientation import read_orientation, turn_upright
+from delf_keras.features.pillow_formats import (
+    decode_with_pillow,
+    pillow_format,
+)
 from delf_keras.features.tracing import graph_function
 from delf_keras.photograph_files import check_regular
 
@@ -188,7 +192,7 @@ def decode_photograph(contents, name, upright=True):
     """Decodes a photograph that is in memory.
 
     Args:
-        contents: bytes of a JPEG, PNG, WebP, GIF or BMP file.
+        contents: bytes of a file.
         name: What to call it in an error.
         upright: bool. See `decode_image`.
 
@@ -200,12 +204,16 @@ def decode_photograph(contents, name, upright=True):
     """
     if not contents:
         raise ImageError(f"The photograph is empty. Received: {name}")
+    image_format = pillow_format(contents)
     try:
-        image = _decode(tf.constant(contents), tf.constant(upright)).numpy()
-    except tf.errors.OpError as error:
+        if image_format is None:
+            image = _decode(tf.constant(contents), tf.constant(upright)).numpy()
+        else:
+            image = decode_with_pillow(contents, image_format, upright)
+    except (tf.errors.OpError, ValueError) as error:
         raise ImageError(
-            "A photograph is a JPEG, PNG, GIF, BMP or still WebP file that is "
-            "whole. "
+            "A photograph is a JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC, AVIF or "
+            "JPEG 2000 file that is whole. "
             f"Received: {name} ({_reason(error)})"
         ) from error
     check_image(image, name)
@@ -213,8 +221,9 @@ def decode_photograph(contents, name, upright=True):
 
 
 def _reason(error):
-    """Returns what TensorFlow says of a file, without its graph's traceback."""
-    return error.message.split("[[")[0].strip().split("\n")[-1].rstrip(".")
+    """Returns what is said of a file, without the traceback of a graph."""
+    message = str(getattr(error, "message", error))
+    return message.split("[[")[0].strip().split("\n")[-1].rstrip(".")
 
 
 def check_image(image, name="array"):

@@ -9,10 +9,12 @@ from delf_keras.features.decoding import (
     EncodedPhotograph,
     ImageError,
     check_image,
+    decode_photograph,
 )
 from delf_keras.features.extraction_options import ExtractionOptions
 from delf_keras.features.feature_source import FeatureSource
 from delf_keras.features.local_features import LocalFeatures
+from delf_keras.features.pillow_formats import pillow_format
 from delf_keras.parallel import ordered_map
 from delf_keras.serving import contract
 from delf_keras.serving.errors import TOO_LARGE, ServerError
@@ -66,7 +68,7 @@ class ExportedSource(FeatureSource):
 
         Args:
             photographs: Iterable of paths or arrays, see `extract`. Files are
-                sent as they are, arrays as PNG.
+                sent as they are, arrays and what only Pillow decodes as PNG.
             batch_size: Not used: the server makes batches of the requests
                 under way.
 
@@ -124,7 +126,7 @@ class ExportedSource(FeatureSource):
     def _extract(self, photograph):
         """Returns the `LocalFeatures` of a photograph, or the `ImageError`."""
         try:
-            contents, name = _contents(photograph)
+            contents, name = _contents(photograph, self.options.upright)
         except ImageError as error:
             return error
         try:
@@ -157,13 +159,18 @@ class ExportedSource(FeatureSource):
             )
 
 
-def _contents(photograph):
-    """Returns the bytes of a photograph, and its name."""
+def _contents(photograph, upright):
+    """Returns the bytes to send of a photograph, and its name."""
     if isinstance(photograph, np.ndarray):
         check_image(photograph)
         return tf.io.encode_png(photograph).numpy(), "array"
     encoded = EncodedPhotograph.of(photograph)
-    return encoded.contents, encoded.name
+    contents, name = encoded.contents, encoded.name
+    if pillow_format(contents) is None:
+        return contents, name
+    # A server has TensorFlow alone.
+    image = decode_photograph(contents, name, upright)
+    return tf.io.encode_png(image).numpy(), name
 
 
 def _strings(contents):

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from delf_keras.datasets.augmentation import Augmentation, augment, centre_view
 from delf_keras.features.decoding import decode_image
+from delf_keras.features.pillow_formats import for_tensorflow
 from delf_keras.features.tracing import untranslated
 from delf_keras.training.options import with_stage_defaults
 from delf_keras.training.photographs import load_photograph
@@ -236,7 +237,7 @@ def _reader(images, index_of):
 
     def read(number):
         index = index_of(number)
-        return images.read(index), images.labels[index]
+        return for_tensorflow(images.read(index)), images.labels[index]
 
     def read_in_graph(number):
         contents, label = tf.numpy_function(

@@ -1,7 +1,10 @@
 """An exported model extracts in this process what a server would."""
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from delf_keras.features.decoding import EncodedPhotograph, ImageError
 from delf_keras.serving.saved_model_extractor import SavedModelExtractor
@@ -39,6 +42,19 @@ def test_features_of_the_upright_photograph(extractor, turned_photographs):
             np.testing.assert_array_equal(
                 getattr(features, name), getattr(expected, name)
             )
+
+
+def test_what_only_pillow_decodes(extractor, make_photograph):
+    """The graph cannot: the pixels are sent to it."""
+    pixels = make_photograph(72, 112)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "TIFF")
+    features = extractor.extract(file.getvalue())
+
+    assert len(features) > 0
+    np.testing.assert_array_equal(
+        features.descriptors, extractor.extract(pixels).descriptors
+    )
 
 
 def test_broken_photograph(extractor, served_extractor):

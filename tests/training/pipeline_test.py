@@ -163,6 +163,23 @@ def test_validation_is_one_pass_in_order(images):
         np.testing.assert_allclose(view, centre_view(pixels, 24, 30), atol=1e-3)
 
 
+def test_photographs_that_are_turned_and_those_of_pillow(tmp_path, images):
+    """A PNG that lies on its side, and a TIFF, show what the PNG does."""
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    with Image.open(images.paths[0]) as image:
+        image.convert("RGB").save(tmp_path / "a.tiff")
+        lying = image.transpose(Image.Transpose.ROTATE_270)
+        lying.save(tmp_path / "a.png", exif=exif)
+    paths = [images.paths[0], tmp_path / "a.tiff", tmp_path / "a.png"]
+    same = LabelledImages.from_files([*map(str, paths)], [0, 0, 0], ["a"])
+    (views,), _ = as_arrays(
+        validation_batches(same, PipelineOptions(24, 30, 4))
+    )
+    np.testing.assert_array_equal(views[1], views[0])
+    np.testing.assert_array_equal(views[2], views[0])
+
+
 class Colours(keras.Model):
     """Classifies by the mean colour, and counts how often it is traced."""
 

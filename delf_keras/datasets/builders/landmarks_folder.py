@@ -1,10 +1,13 @@
 """`landmarks_folder`: photographs of one's own."""
 
+import io
+
 import tensorflow_datasets as tfds
 
 from delf_keras.datasets.builders.base import LandmarkBuilder, described
 from delf_keras.datasets.builders.files import manual_folder
 from delf_keras.datasets.folders import read_folder
+from delf_keras.features.pillow_formats import for_tensorflow
 
 
 class LandmarksFolder(LandmarkBuilder, tfds.core.GeneratorBasedBuilder):
@@ -57,7 +60,7 @@ class LandmarksFolder(LandmarkBuilder, tfds.core.GeneratorBasedBuilder):
             yield (
                 file,
                 {
-                    "image": images.name(index),
+                    "image": io.BytesIO(for_tensorflow(images.read(index))),
                     "label": images.labels[index],
                     "file": file,
                 },
