@@ -177,7 +177,7 @@ def build(options, folder, size, features, _):
         folder,
         "localhost:0",
         features[0].fingerprint,
-        Path("/"),
+        ["/"],
         ExtractionOptions(),
         learned,
     )

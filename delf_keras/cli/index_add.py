@@ -24,9 +24,14 @@ def define_flags(flags):
         "index": "Index folder to change.",
         "photos": "Folder of photographs to add, or one photograph.",
     }
+    required = [*texts]
+    texts["root"] = (
+        "Folder that names in the index are relative to, if it has moved; the "
+        "index keeps it."
+    )
     for name, text in texts.items():
         absl_flags.DEFINE_string(name, None, text, flag_values=flags)
-    absl_flags.mark_flags_as_required([*texts], flag_values=flags)
+    absl_flags.mark_flags_as_required(required, flag_values=flags)
     absl_flags.DEFINE_bool(
         "replace",
         False,
@@ -45,12 +50,13 @@ def run(flags, args):
         raise ValueError(f"index-add takes no arguments. Received: {args}")
     extractor = None
     if flags.server is not None or flags.tfhub is not None:
-        extraction = ImageIndex.load(flags.index).extraction
+        extraction = ImageIndex.load(flags.index, flags.root).extraction
         extractor = _other_source(flags, extraction)
     report = add_photographs(
         flags.index,
         flags.photos,
         extractor,
+        root=flags.root,
         replace=flags.replace,
         batch_size=flags.batch_size,
         progress=show_progress,

@@ -29,6 +29,7 @@ def define_flags(flags):
     strings = {
         "index": "Index folder.",
         "query": "Photograph to search for.",
+        "root": "Folder of the photographs of the index, if it has moved.",
         "json": "File to write the results to.",
         "picture": "File to draw the results to: .png, .jpg or .pdf.",
         "milvus": "Milvus to search with: http(s)://host:port or a .db file.",
@@ -55,7 +56,7 @@ def run(flags, args):
 
     if args:
         raise ValueError(f"search takes no arguments. Received: {args}")
-    with _searchable(ImageIndex.load(flags.index), flags) as index:
+    with _searchable(ImageIndex.load(flags.index, flags.root), flags) as index:
         results = index.search(
             _query(flags, index.extraction), flags.top, search_options(flags)
         )

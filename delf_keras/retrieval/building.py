@@ -23,6 +23,7 @@ from delf_keras.retrieval.learning_sample import (
     draw_sample,
     learn_from_sample,
 )
+from delf_keras.retrieval.roots import describe_root
 
 # Photographs whose features are in memory at a time.
 SHARD = 1000
@@ -131,7 +132,7 @@ def build_index(
                 folder,
                 searcher,
                 searcher.fingerprint,
-                root,
+                describe_root(root, output or folder),
                 searcher.options,
                 learned,
                 augmentation,

@@ -1,7 +1,6 @@
 """Adding, replacing and removing photographs of an index folder."""
 
 import logging
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from delf_keras.retrieval.manifest import (
     digest_of,
     read_manifest,
 )
+from delf_keras.retrieval.roots import find_root, is_url, name_in
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +47,7 @@ def add_photographs(
     photographs,
     extractor=None,
     *,
+    root=None,
     replace=False,
     batch_size=1,
     progress=lambda iterable, total, label: iterable,
@@ -63,6 +64,8 @@ def add_photographs(
             of paths.
         extractor: `Extractor` or `Client` of the descriptor space of the
             index. Defaults to the index's own.
+        root: str or `Path` of the folder that names are relative to, which
+            the index keeps. Defaults to where it is; see `ImageIndex.load`.
         replace: bool. Whether a photograph takes the place of one that has
             the same name and other bytes; otherwise it is skipped.
         batch_size: int. Photographs of one size that run together.
@@ -73,9 +76,11 @@ def add_photographs(
         `ChangeReport`.
 
     Raises:
-        FileNotFoundError: if there is no index, or a photograph is missing.
+        FileNotFoundError: if there is no index, or a photograph or the root
+            is missing.
         IndexLocked: if another process changes it.
-        ValueError: if the extractor is of another descriptor space.
+        ValueError: if the extractor is of another descriptor space, or the
+            root is not a folder of this machine.
         OSError: if the disk is full. The index is as it was, or has a part
             of the photographs.
     """
@@ -83,10 +88,13 @@ def add_photographs(
     manifest = read_manifest(folder)
     extractor = extractor or _own_extractor(folder, manifest)
     _check_extractor(extractor, manifest)
-    root = Path(manifest.root)
+    present_root = _root(folder, manifest, root)
     paths = _paths(photographs)
     with change_index(folder) as writer:
-        addition = _Addition(writer, root, replace)
+        writer.set_root(present_root)
+        if root is not None and writer.manifest.roots != manifest.roots:
+            writer.publish()
+        addition = _Addition(writer, present_root, replace)
         wanted = [path for path in paths if addition.wants(path)]
         results = extractor.extract_each(wanted, batch_size)
         for path, result in progress(results, len(wanted), "extract"):
@@ -162,7 +170,7 @@ class _Addition:
         )
 
     def _name(self, path):
-        return Path(os.path.relpath(path, self._root)).as_posix()
+        return name_in(self._root, path)
 
 
 def remove_photographs(folder, names):
@@ -260,6 +268,20 @@ def _check_extractor(extractor, manifest):
             f"Photographs are added as those of the index, with {options}. "
             f"Received: {extractor.options}"
         )
+
+
+def _root(folder, manifest, root):
+    """Returns the `Path` that names are relative to."""
+    if root is not None and not Path(root).is_dir():
+        raise FileNotFoundError(f"A folder is expected. Received: root={root}")
+    root = root or find_root(folder, manifest.roots)
+    if is_url(root):
+        raise ValueError(
+            "Photographs are added by their paths on this machine: say, by "
+            "root or --root, where the folder that was indexed is there. "
+            f"Received: an index of {root}"
+        )
+    return Path(root).absolute()
 
 
 def _paths(photographs):

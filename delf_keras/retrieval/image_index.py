@@ -23,6 +23,7 @@ from delf_keras.retrieval.reranking import (
     combine_scores,
     verify_candidates,
 )
+from delf_keras.retrieval.roots import path_in
 from delf_keras.retrieval.search_threads import map_queries
 from delf_keras.search_options import SearchOptions
 
@@ -36,14 +37,15 @@ class SearchResult:
 
     Attributes:
         name: The name under which it was indexed.
-        path: `Path` of the photograph.
+        path: `Path` of the photograph; a str, its URL, where Beam indexed
+            what is elsewhere.
         score: What it is ranked by.
         votes: Its score before verification.
         matches: `VerifiedMatches` with the query.
     """
 
     name: str
-    path: Path
+    path: Path | str
     score: float
     votes: float
     matches: VerifiedMatches
@@ -73,7 +75,7 @@ class ImageIndex:
             which is loaded when a photograph is first searched for; or the
             `Client` of a server that extracted, of which a folder keeps the
             address, a str.
-        root: `Path` that names are relative to.
+        root: `Path` that names are relative to, or a URL.
         extraction: `ExtractionOptions` of the photographs.
         database: `Database`.
 
@@ -93,7 +95,7 @@ class ImageIndex:
 
     version: Version
     extractor_source: object
-    root: Path
+    root: Path | str
     extraction: ExtractionOptions
     database: Database
     # A folder that lasts as long as the index does.
@@ -118,17 +120,27 @@ class ImageIndex:
         return build_index(photographs, extractor, **options).index
 
     @classmethod
-    def load(cls, folder):
+    def load(cls, folder, root=None):
         """Opens the present version of an index folder.
 
         Files are mapped: indexes of several processes share their memory.
+
+        Args:
+            folder: str or `Path`.
+            root: str or `Path` of the folder that names are relative to.
+                Defaults to the place that it has from the index folder, as
+                where both were moved together; or else to where it was. It is
+                logged if there is no such folder.
+
+        Returns:
+            `ImageIndex`.
 
         Raises:
             FileNotFoundError: if there is no index.
             ValueError: if it is damaged, or of another format.
             OSError: if the system fails.
         """
-        return open_index(cls, Path(folder))
+        return open_index(cls, Path(folder), root and Path(root))
 
     def save(self, folder):
         """Copies the index, as it was opened, to a folder of its own.
@@ -141,7 +153,7 @@ class ImageIndex:
         Raises:
             FileExistsError: if the folder exists.
         """
-        copy_index(self.version, Path(folder))
+        copy_index(self.version, self.root, Path(folder))
 
     @property
     def folder(self):
@@ -314,7 +326,7 @@ class ImageIndex:
         name = self.database.name_of(image)
         return SearchResult(
             name=name,
-            path=self.root / name,
+            path=path_in(self.root, name),
             score=float(scores[image]),
             votes=float(votes[image]),
             matches=verified.get(int(image), NO_MATCHES),

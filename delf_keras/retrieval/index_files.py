@@ -2,7 +2,7 @@
 
 import contextlib
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from delf_keras.atomic import (
@@ -26,11 +26,12 @@ from delf_keras.retrieval.manifest import (
     is_segment_name,
     read_manifest,
 )
+from delf_keras.retrieval.roots import describe_root, find_root
 from delf_keras.retrieval.segment import Segment
 
 
 def create_index(
-    folder, source, fingerprint, root, extraction, learned, augmentation=0
+    folder, source, fingerprint, roots, extraction, learned, augmentation=0
 ):
     """Makes an index folder without photographs.
 
@@ -39,7 +40,7 @@ def create_index(
         source: `Extractor`, `Client`, the `Path` of a preset folder or the
             address of a server.
         fingerprint: The descriptor space.
-        root: `Path` that names are relative to.
+        roots: What `describe_root` returned.
         extraction: `ExtractionOptions`.
         learned: `Learned`.
         augmentation: int. See `GlobalDescriptors.augmented`.
@@ -61,7 +62,7 @@ def create_index(
     return Manifest(
         version=0,
         fingerprint=fingerprint,
-        root=str(root),
+        roots=roots,
         extraction=asdict(extraction),
         factory=learned.descriptor_index.factory,
         asmk=asdict(learned.asmk_options),
@@ -133,14 +134,14 @@ def open_version(folder):
                 raise
 
 
-def open_index(cls, folder):
+def open_index(cls, folder, root=None):
     """Opens an `ImageIndex`; see `ImageIndex.load`."""
     version, learned, segments = open_version(folder)
     manifest = version.manifest
     return cls(
         version=version,
         extractor_source=manifest.server or folder / PRESET_FOLDER,
-        root=Path(manifest.root),
+        root=root or find_root(folder, manifest.roots),
         extraction=ExtractionOptions(**manifest.extraction),
         database=Database(
             learned, segments, manifest.removed, manifest.augmentation
@@ -198,7 +199,7 @@ def _open_files(folder, manifest):
     return learned, segments
 
 
-def copy_index(version, target):
+def copy_index(version, root, target):
     """Copies a version of an index folder; see `ImageIndex.save`."""
     if target.exists():
         raise FileExistsError(
@@ -209,7 +210,8 @@ def copy_index(version, target):
         for name in version.manifest.files:
             (temporary / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(version.folder / name, temporary / name)
-        version.manifest.write(temporary)
+        roots = describe_root(root, target)
+        replace(version.manifest, roots=roots).write(temporary)
 
 
 def verify_index(folder):
@@ -275,7 +277,7 @@ def index_info(folder):
         else 0,
         "descriptors kept as": str(segments[0].store.descriptors.dtype),
         "descriptor space": manifest.fingerprint,
-        "root": manifest.root,
+        "root": str(find_root(folder, manifest.roots)),
         "extractor": manifest.server or str(folder / PRESET_FOLDER),
     }
 

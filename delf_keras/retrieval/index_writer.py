@@ -22,6 +22,7 @@ from delf_keras.retrieval.manifest import (
     describe_files,
     read_manifest,
 )
+from delf_keras.retrieval.roots import describe_root
 from delf_keras.retrieval.segment import (
     Segment,
     merge_segments,
@@ -234,6 +235,16 @@ class IndexWriter:
         self._manifest = replace(
             self._manifest, files=self._manifest.files | files
         )
+
+    def set_root(self, root):
+        """Takes the folder of the photographs, if it is there, as found.
+
+        Args:
+            root: `Path`.
+        """
+        if root.is_dir():
+            roots = describe_root(root, self._folder)
+            self._manifest = replace(self._manifest, roots=roots)
 
     def publish(self):
         """Makes the changes the present version of the index.

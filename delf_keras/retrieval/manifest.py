@@ -27,7 +27,8 @@ class Manifest:
     Attributes:
         version: int. How many changes the index has seen.
         fingerprint: The descriptor space.
-        root: Folder that names are relative to.
+        roots: list of str, the places of the folder that names are relative
+            to; see `describe_root`.
         extraction: dict of `ExtractionOptions`.
         factory: The faiss factory string.
         asmk: dict of `AsmkOptions`.
@@ -42,7 +43,7 @@ class Manifest:
 
     version: int
     fingerprint: str
-    root: str
+    roots: list[str]
     extraction: dict
     factory: str
     asmk: dict

@@ -39,6 +39,18 @@ def test_photographs_are_added_and_removed(command, index, built, view):
     assert len(names_of(index)) == 3
 
 
+def test_photographs_have_moved(command, index, built, view, tmp_path):
+    moved = shutil.copytree(built.photos, tmp_path / "moved")
+    flags = (f"--index={index}", f"--root={moved}")
+    added = command("index-add", *flags, f"--photos={moved}")
+    assert "0 photographs added" in added.out and "4 are there" in added.out
+    assert ImageIndex.load(index).root == moved
+
+    back = f"--root={built.photos}"
+    found = command("search", f"--index={index}", back, f"--query={view}")
+    assert f"  {built.photos / 'a.jpg'}" in found.out
+
+
 def test_names_that_are_not_there(refused, index):
     message = refused("index-remove", f"--index={index}", "absent.jpg")
     assert message.endswith("Received: absent.jpg")

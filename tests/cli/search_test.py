@@ -147,7 +147,7 @@ def test_picture_of_photographs_that_are_gone_or_damaged(
     )
     index = shutil.copytree(built.folder, tmp_path / "index")
     root = shutil.copytree(built.photos, tmp_path / "moved")
-    dataclasses.replace(read_manifest(index), root=str(root)).write(index)
+    dataclasses.replace(read_manifest(index), roots=[str(root)]).write(index)
     (root / "a.jpg").unlink()
     (root / "b.jpg").write_bytes((root / "b.jpg").read_bytes()[:200])
     finished = command(

@@ -97,6 +97,42 @@ def test_copies_and_other_folders(
     assert result.path.resolve() == tmp_path / "new.jpg"
 
 
+def test_index_and_photographs_have_moved(
+    index, best_of, add, more, photographs, tmp_path
+):
+    new = tmp_path / "new"
+    new.mkdir()
+    index = index.rename(new / "index")
+    photos = more.rename(new / "photographs")
+    assert ImageIndex.load(index).root == photos
+    assert add(index, photos / LATER[0]).added == LATER[:1]
+    # It was found beside the index, and is known by its place from now on.
+    index = index.rename(tmp_path / "alone")
+    assert ImageIndex.load(index).root == photos
+
+    photos = photos.rename(tmp_path / "elsewhere")
+    assert ImageIndex.load(index, photos).root == photos
+    report = add(index, photos / LATER[0], root=photos)
+    assert report.known == {LATER[0]: LATER[0]}
+    assert ImageIndex.load(index).root == photos
+    with pytest.raises(FileNotFoundError, match="Received: root=.*gone"):
+        add(index, photos, root=tmp_path / "gone")
+
+    # A copy knows its own way to them.
+    ImageIndex.load(index).save(tmp_path / "deep/er/copy")
+    moved = tmp_path.parent / f"{tmp_path.name}-moved"
+    tmp_path.rename(moved)
+    assert ImageIndex.load(moved / "deep/er/copy").root == moved / "elsewhere"
+
+
+def test_index_of_a_bucket(index, edit_manifest, add, photos):
+    edit_manifest(index, roots=["gs://bucket/photographs"])
+    with pytest.raises(ValueError, match="an index of gs://bucket"):
+        add(index, photos)
+    assert ImageIndex.load(index).root == "gs://bucket/photographs"
+    assert len(add(index, photos, root=photos).known) == 2
+
+
 def test_single_photograph(index, more):
     report = add_photographs(index, str(more / LATER[0]))
     assert report.added == LATER[:1]

@@ -94,7 +94,7 @@ def write_index():
             Path(folder),
             "localhost:8500",
             FINGERPRINT,
-            Path("/photographs"),
+            ["/photographs"],
             ExtractionOptions(),
             learned,
         )

@@ -262,7 +262,7 @@ def test_changed_manifest(index_folder):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"root": None},
+        {"roots": None},
         {"fingerprint": None},
         {"factory": None},
         {"unknown": 1},

@@ -23,7 +23,7 @@ def manifest():
     return Manifest(
         version=3,
         fingerprint="0123456789abcdef",
-        root="/photographs/ç",
+        roots=["../photographs/ç", "/photographs/ç"],
         extraction={"max_features": 1000},
         factory="IVF8,PQ8x4",
         asmk={"alpha": 1.0, "num_words": None},

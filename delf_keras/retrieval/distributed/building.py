@@ -39,6 +39,7 @@ from delf_keras.retrieval.learning_sample import (
     draw_sample,
     learn_from_sample,
 )
+from delf_keras.retrieval.roots import describe_root
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ def build_index_with_beam(
             folder,
             searcher,
             searcher.fingerprint,
-            root or default_root,
+            describe_root(root or default_root, output),
             searcher.options,
             learned,
             augmentation,

@@ -63,7 +63,7 @@ def test_folder(folder, tiny_extractor, tmp_path):
         output=tmp_path / "index",
         work_folder=tmp_path / "work",
     )
-    assert read_manifest(tmp_path / "index").root == url(folder)
+    assert read_manifest(tmp_path / "index").roots == [url(folder)]
     assert report.copies == {"sub/copy.jpg": "distractor_01.jpg"}
     assert len(report.index) == 7
 

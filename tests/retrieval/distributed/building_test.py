@@ -13,6 +13,7 @@ from delf_keras.retrieval import AsmkOptions, PcaOptions, build_index
 from delf_keras.retrieval.distributed import TfRecords, build_index_with_beam
 from delf_keras.retrieval.distributed.pipelines import PipelineError
 from delf_keras.retrieval.manifest import read_manifest
+from delf_keras.retrieval.roots import describe_root
 from delf_keras.serving import Client, EmbeddedServer, export
 from delf_keras.serving.embedded.server import ServerOptions
 from delf_keras.serving.saved_model_extractor import SavedModelExtractor
@@ -146,7 +147,8 @@ def test_tfrecords(
     write_records(records / "photographs-1-of-2", folder, names[5:])
     report, manifest = build(TfRecords(f"{records}/photographs-*"), fitted)
 
-    assert manifest == replace(local_fitted[1], root=str(records))
+    roots = describe_root(records, tmp_path / "index")
+    assert manifest == replace(local_fitted[1], roots=roots)
     assert report.copies == local_fitted[0].copies
     (reason,) = report.skipped.values()
     assert "broken.jpg in " in reason and "photographs-0-of-2" in reason
