@@ -3,8 +3,10 @@
 import errno
 import logging
 import os
+import re
 import stat
 
+_ESCAPE = re.compile(r"\\u(dc[89a-f][0-9a-f])")
 logger = logging.getLogger(__name__)
 
 SUFFIXES = frozenset(
@@ -130,6 +132,26 @@ def is_photograph(name):
 def suffix_of(name):
     """Returns the suffix of a name in lower case, with its dot."""
     return os.path.splitext(name)[1].lower()
+
+
+def text_of_name(name):
+    """Returns the name of a file as text that any format takes.
+
+    Bytes that are no UTF-8, as cameras and old disks have them, become
+    escapes such as \\udce9.
+
+    Args:
+        name: str.
+
+    Returns:
+        str, from which `name_of_text` makes the name again.
+    """
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def name_of_text(text):
+    """Returns the name of a file that `text_of_name` made text of."""
+    return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text)
 
 
 def check_regular(path):

@@ -11,7 +11,7 @@ from delf_keras.features.pca import load_pca
 def key_of(*parts):
     """Returns a name for what depends on the parts, 16 hexadecimal digits."""
     text = "\n".join(map(str, parts))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(_encoded(text)).hexdigest()[:16]
 
 
 def stamp_of(paths):
@@ -28,9 +28,14 @@ def stamp_of(paths):
         status = os.stat(path)
         place = os.path.abspath(path)
         digest.update(
-            f"{place} {status.st_size} {status.st_mtime_ns}\n".encode()
+            _encoded(f"{place} {status.st_size} {status.st_mtime_ns}\n")
         )
     return digest.hexdigest()
+
+
+def _encoded(text):
+    # Names of files may hold bytes that are no text.
+    return text.encode("utf-8", "surrogateescape")
 
 
 def is_whole(path):

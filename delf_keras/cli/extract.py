@@ -17,7 +17,9 @@ of TF-Hub.
 """
 
 import contextlib
+import errno
 import logging
+import os
 import shutil
 from pathlib import Path, PurePosixPath
 
@@ -77,14 +79,28 @@ def run(flags, args):
             if isinstance(result, ImageError):
                 logger.warning("Skipped: %s", result)
             else:
-                write(name, digest, result)
-                written += 1
+                written += _has_written(write, name, digest, result)
     kept = len(names) - len(missing)
     print(
         f"{flags.output}: {written} photographs extracted, {kept} kept, "
         f"{len(missing) - written} skipped."
     )
     return 0 if written or kept else 1
+
+
+def _has_written(write, name, digest, features):
+    """Writes features, and returns whether their file can have its name."""
+    try:
+        write(name, digest, features)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        logger.warning(
+            "Skipped: The name of a file of features is too long. Received: %s",
+            name,
+        )
+        return False
+    return True
 
 
 @contextlib.contextmanager
@@ -174,7 +190,8 @@ def _folder_output(flags, paths, extractor):
 
 def _is_newer(file, photograph):
     """Whether a file was written after a photograph, or that is gone."""
-    if not file.is_file():
+    # Unlike that of `Path`, it is False for a name that is too long.
+    if not os.path.isfile(file):
         return False
     try:
         return file.stat().st_mtime_ns >= photograph.stat().st_mtime_ns

@@ -10,6 +10,7 @@ import numpy as np
 from delf_keras.atomic import atomic_path
 from delf_keras.features.delf_format import read_delf, write_delf
 from delf_keras.features.local_features import LocalFeatures
+from delf_keras.photograph_files import name_of_text, text_of_name
 
 _NPZ_ARRAYS = (
     "locations",
@@ -134,7 +135,8 @@ def open_h5(path, mode="r"):
     the dataset `scales` (`[N]`), the attribute `made_of` of a group, and two
     attributes of the file, `fingerprint` and `upright`. COLMAP, and hloc with
     it, take photographs as they are stored: they need features with `upright`
-    False, unless no photograph has an EXIF orientation.
+    False, unless no photograph has an EXIF orientation. What is no UTF-8 in a
+    name is written as an escape, such as \\udce9.
 
     Example:
 
@@ -236,7 +238,7 @@ def write_h5(file, name, features, made_of=""):
     }
     if features.global_descriptor is not None:
         datasets[_GLOBAL] = features.global_descriptor
-    group = file.require_group(name)
+    group = file.require_group(text_of_name(name))
     for key in {*datasets, _GLOBAL} & group.keys():
         del group[key]
     for key, values in datasets.items():
@@ -261,7 +263,7 @@ def read_h5(file, name):
     """
     import h5py
 
-    group = file.get(name)
+    group = file.get(text_of_name(name))
     if not isinstance(group, h5py.Group) or not _is_complete(group):
         raise ValueError(
             f"{file.filename} must hold the datasets "
@@ -302,7 +304,8 @@ def made_of_h5(file):
         dict of name to what `write_h5` was given, of complete features.
     """
     return {
-        name: file[name].attrs.get("made_of", "") for name in names_h5(file)
+        name: file[text_of_name(name)].attrs.get("made_of", "")
+        for name in names_h5(file)
     }
 
 
@@ -315,7 +318,7 @@ def _names_below(group):
     import h5py
 
     if _is_complete(group):
-        yield group.name.removeprefix("/")
+        yield name_of_text(group.name.removeprefix("/"))
         return
     for item in group.values():
         if isinstance(item, h5py.Group):

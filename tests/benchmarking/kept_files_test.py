@@ -14,6 +14,13 @@ def test_key_depends_on_every_part():
     assert all(len(key) == 16 for key in keys)
 
 
+def test_names_that_are_no_text(tmp_path):
+    path = tmp_path / "caf\udce9.jpg"
+    path.touch()
+    assert stamp_of([path]) != stamp_of([])
+    assert key_of(path) != key_of(tmp_path)
+
+
 def test_stamp_tells_other_files_apart(tmp_path, monkeypatch):
     path = tmp_path / "a.jpg"
     path.write_bytes(b"12")

@@ -176,6 +176,27 @@ def test_photographs_that_differ_in_their_suffix(
     assert extract(photos, "--format=h5").out == _summary(output, extracted=4)
 
 
+@pytest.mark.parametrize("file_format", ["npz", "delf", "h5"])
+def test_odd_names(extract, scenes, tmp_path, caplog, file_format):
+    """One that is not UTF-8, and one that leaves no room for .delf."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    odd, long = "caf\udce9.jpg", "x" * 251 + ".jpg"
+    for name in (odd, long):
+        shutil.copy(scenes / "a.jpg", photos / name)
+    flag = f"--format={file_format}"
+    skipped = int(file_format == "delf")
+    finished = extract(photos, flag)
+
+    output = tmp_path / "features"
+    assert finished.out == _summary(output, 2 - skipped, 0, skipped)
+    assert len(_read(output, file_format, odd)) > 0
+    messages = [record.getMessage() for record in caplog.records]
+    assert any(f"Received: {long}" in m for m in messages) == bool(skipped)
+    again = extract(photos, flag)
+    assert again.out == _summary(output, 0, 2 - skipped, skipped)
+
+
 def test_broken_photograph_is_skipped(extract, photos, tmp_path, caplog):
     (photos / "a.jpg").write_bytes(b"no image")
     finished = extract(photos)

@@ -10,6 +10,7 @@ import pytest
 
 from delf_keras.features.files import (
     load_features,
+    made_of_h5,
     names_h5,
     open_h5,
     read_h5,
@@ -197,6 +198,17 @@ def test_h5_features_are_replaced(tmp_path):
         write_h5(file, "folder/a.jpg", make_features(8, seed=1))
         assert names_h5(file) == ["folder/a.jpg"]
         assert_same(read_h5(file, "folder/a.jpg"), make_features(8, seed=1))
+
+
+def test_h5_names_that_are_no_text(tmp_path):
+    """Of a file name that is not UTF-8; hloc sees an escape in its place."""
+    name = "folder/caf\udce9.jpg"
+    with open_h5(tmp_path / "features.h5", "a") as file:
+        write_h5(file, name, make_features(), "bytes")
+        assert names_h5(file) == [name]
+        assert made_of_h5(file) == {name: "bytes"}
+        assert_same(read_h5(file, name), make_features())
+        assert list(file["folder"]) == ["caf\\udce9.jpg"]
 
 
 @pytest.mark.parametrize("fingerprint", ["other", ""])

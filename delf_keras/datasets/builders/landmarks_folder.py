@@ -1,6 +1,7 @@
 """`landmarks_folder`: photographs of one's own."""
 
 import io
+import os
 
 import tensorflow_datasets as tfds
 
@@ -56,7 +57,8 @@ class LandmarksFolder(LandmarkBuilder, tfds.core.GeneratorBasedBuilder):
     def _generate_examples(self, folder, images, split):
         indices = self.progress(range(len(images)), len(images), split)
         for index in indices:
-            file = images.name(index).removeprefix(f"{folder}/")
+            # As bytes, of which not all are text.
+            file = os.fsencode(images.name(index).removeprefix(f"{folder}/"))
             yield (
                 file,
                 {

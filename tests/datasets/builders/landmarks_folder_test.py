@@ -31,6 +31,15 @@ def test_a_class_for_each_folder(build, folder, examples):
     assert list(builder.info.splits) == ["train"]
 
 
+def test_names_that_are_no_text(build, folder, examples):
+    (folder / "bridge" / "a.jpg").rename(folder / "bridge" / "caf\udce9.jpg")
+    files = {
+        each["file"]
+        for each in examples(build(LandmarksFolder, folder), "train")
+    }
+    assert b"bridge/caf\xe9.jpg" in files
+
+
 def test_photographs_are_decoded(build, folder):
     images = build(LandmarksFolder, folder).as_dataset("train")
     assert {tuple(each["image"].shape) for each in images} == {(30, 40, 3)}
