@@ -1,12 +1,14 @@
 """Adding, replacing and removing photographs of an index folder."""
 
 import logging
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from delf_keras.features.decoding import ImageError
 from delf_keras.features.extraction_options import ExtractionOptions
 from delf_keras.features.extractor import Extractor
+from delf_keras.features.feature_cache import extract_files
 from delf_keras.features.photographs import find_photographs
 from delf_keras.retrieval.index_writer import change_index
 from delf_keras.retrieval.manifest import (
@@ -54,9 +56,10 @@ def add_photographs(
 ):
     """Adds photographs to an index folder.
 
-    Photographs of which the index has the same bytes are not added again.
-    Every thousand photographs are a version of the index: when the same call
-    is made after an interruption, it goes on from there.
+    Photographs of which the index has the same bytes are not added again,
+    but for one that was renamed: it takes its new name. Every thousand
+    photographs are a version of the index: when the same call is made after
+    an interruption, it goes on from there.
 
     Args:
         folder: str or `Path` of the index.
@@ -95,12 +98,14 @@ def add_photographs(
         if root is not None and writer.manifest.roots != manifest.roots:
             writer.publish()
         addition = _Addition(writer, present_root, replace)
-        wanted = [path for path in paths if addition.wants(path)]
-        results = extractor.extract_each(wanted, batch_size)
-        for path, result in progress(results, len(wanted), "extract"):
+        checked = progress(paths, len(paths), "check")
+        wanted = [path for path in checked if addition.wants(path)]
+        results = extract_files(extractor, wanted, batch_size)
+        results = progress(results, len(wanted), "extract")
+        for path, (digest, result) in zip(wanted, results, strict=True):
             if isinstance(result, ImageError):
                 logger.warning("Skipped: %s", result)
-            addition.take(path, result)
+            addition.take(path, digest, result)
         addition.publish()
         return addition.report()
 
@@ -113,7 +118,9 @@ class _Addition:
         self._root = root
         self._replace = replace
         self._catalog = _Catalog(writer)
-        self._digests = {}
+        # Of this addition: the name of each content, and of what it replaces.
+        self._first = {}
+        self._renamed = {}
         self._shard = []
         self._added = []
         self._removed = []
@@ -123,26 +130,37 @@ class _Addition:
     def wants(self, path):
         """Whether a photograph is to be extracted."""
         name = self._name(path)
-        digest = bytes.fromhex(digest_of(path))
-        self._digests[name] = digest
+        try:
+            digest = digest_of(path)
+        except OSError as error:
+            self._skipped[name] = f"{path} cannot be read ({error.strerror})"
+            return False
+        if name in self._catalog.numbers:
+            if self._catalog.digests[name] == digest:
+                self._known[name] = name
+            elif self._replace:
+                return self._is_first(name, digest)
+            else:
+                self._skipped[name] = (
+                    f"{name} is in the index with other content: replace it"
+                )
+            return False
         present = self._catalog.names.get(digest)
-        if present is not None:
-            self._known[name] = present
-        elif name in self._catalog.numbers and not self._replace:
-            self._skipped[name] = (
-                f"{name} is in the index with other content: replace it"
-            )
-        else:
-            return True
+        if present is None:
+            return self._is_first(name, digest)
+        if self._is_gone(present):
+            self._renamed[name] = present
+            return self._is_first(name, digest)
+        self._known[name] = present
         return False
 
-    def take(self, path, result):
+    def take(self, path, digest, result):
         """Takes the features of a photograph, or why it has none."""
         name = self._name(path)
         if isinstance(result, ImageError):
             self._skipped[name] = str(result)
             return
-        self._shard.append((name, result))
+        self._shard.append((name, result, bytes.fromhex(digest)))
         if len(self._shard) == _SHARD:
             self.publish()
 
@@ -150,17 +168,36 @@ class _Addition:
         """Makes a version of the index of what was taken."""
         if not self._shard:
             return
-        names = [name for name, _ in self._shard]
-        replaced = [name for name in names if name in self._catalog.numbers]
+        names = [name for name, _, _ in self._shard]
+        before = [self._renamed.get(name, name) for name in names]
+        replaced = [name for name in before if name in self._catalog.numbers]
         self._writer.remove(self._catalog.numbers[name] for name in replaced)
-        self._writer.add(self._shard, [self._digests[name] for name in names])
+        self._writer.add(
+            [(name, features) for name, features, _ in self._shard],
+            [digest for _, _, digest in self._shard],
+        )
         self._writer.merge_alike()
         self._writer.publish()
         self._removed += replaced
         self._added += names
         self._shard = []
 
+    def _is_first(self, name, digest):
+        """Whether no other photograph of the addition has a content."""
+        first = self._first.setdefault(digest, name)
+        if first != name:
+            self._known[name] = first
+        return first == name
+
+    def _is_gone(self, name):
+        """Whether a photograph is no longer where it was indexed."""
+        return self._root.is_dir() and not (self._root / name).exists()
+
     def report(self):
+        for name, first in [*self._known.items()]:
+            if first in self._skipped:
+                del self._known[name]
+                self._skipped[name] = self._skipped[first]
         return ChangeReport(
             self._writer.manifest.version,
             self._added,
@@ -176,8 +213,8 @@ class _Addition:
 def remove_photographs(folder, names):
     """Removes photographs from an index folder.
 
-    Their codes are still there, and no longer found, until the index is
-    compacted or its segments are merged.
+    Their codes are still there, and no longer found, until segments are
+    merged: by themselves where more than a fourth of them is removed.
 
     Args:
         folder: str or `Path` of the index.
@@ -203,6 +240,7 @@ def remove_photographs(folder, names):
             )
         if names:
             writer.remove(catalog.numbers[name] for name in names)
+            writer.merge_alike()
             writer.publish()
         return ChangeReport(writer.manifest.version, removed=names)
 
@@ -233,18 +271,20 @@ class _Catalog:
 
     Attributes:
         numbers: dict of name to number.
-        names: dict of the SHA-256 of a file to its name.
+        digests: dict of name to the SHA-256 of the file, in hexadecimal.
+        names: dict of that to a name.
     """
 
     def __init__(self, writer):
         self.numbers = {}
-        self.names = {}
+        self.digests = {}
         for store in writer.stores:
             for image, number in enumerate(store.numbers.tolist()):
                 if number not in writer.removed:
                     name = store.names[image]
                     self.numbers[name] = number
-                    self.names[store.digests[image].tobytes()] = name
+                    self.digests[name] = store.digests[image].tobytes().hex()
+        self.names = {digest: name for name, digest in self.digests.items()}
 
 
 def _own_extractor(folder, manifest):
@@ -290,7 +330,8 @@ def _paths(photographs):
         return [folder / name for name in find_photographs(folder)]
     if isinstance(photographs, (str, Path)):
         photographs = [photographs]
-    paths = dict.fromkeys(Path(path).absolute() for path in photographs)
+    # One photograph has one path: a/../b.jpg is b.jpg.
+    paths = dict.fromkeys(Path(os.path.abspath(path)) for path in photographs)
     for path in paths:
         if not path.is_file():
             raise FileNotFoundError(

@@ -3,10 +3,15 @@
 import copy
 from functools import cached_property
 
+import faiss
 import numpy as np
 
 from delf_keras.retrieval.global_descriptors import GlobalDescriptors
-from delf_keras.retrieval.neighbors import Neighbors, nearest_of_parts
+from delf_keras.retrieval.neighbors import (
+    Neighbors,
+    keys_of_images,
+    nearest_of_parts,
+)
 
 
 class Database:
@@ -144,8 +149,12 @@ class Database:
             parts = [self._engine.search(descriptors, neighbors)]
         else:
             parts = [
-                each.descriptor_index.search(descriptors, neighbors, lists)
-                for each in self.segments
+                each.descriptor_index.search(
+                    descriptors, neighbors, lists, selector
+                )
+                for each, selector in zip(
+                    self.segments, self._selectors, strict=True
+                )
             ]
         found = nearest_of_parts(parts, neighbors)
         if self._engine is None and self._numbers_are_positions:
@@ -179,6 +188,26 @@ class Database:
                 of_segment[kept] = among[first:last]
             scores.append(segment.asmk.score(query, of_segment)[kept])
         return np.concatenate(scores)
+
+    @cached_property
+    def _selectors(self):
+        """Of each segment, what leaves out photographs that were removed.
+
+        None where nothing was: they would be among the nearest neighbors, in
+        place of what is there.
+        """
+        selectors = []
+        for segment, kept in self._parts:
+            store = segment.store
+            gone = np.ones(len(store), bool)
+            gone[kept] = False
+            selector = None
+            if gone.any():
+                keys = keys_of_images(store.numbers, store.offsets)
+                keys = keys[np.repeat(gone, np.diff(store.offsets))]
+                selector = faiss.IDSelectorNot(faiss.IDSelectorBatch(keys))
+            selectors.append(selector)
+        return selectors
 
     @cached_property
     def _numbers_are_positions(self):

@@ -103,7 +103,7 @@ class DescriptorIndex:
             )
         return DescriptorIndex(index, self.factory)
 
-    def search(self, descriptors, neighbors, lists=None):
+    def search(self, descriptors, neighbors, lists=None, selector=None):
         """Finds the nearest descriptors of the database.
 
         Args:
@@ -111,6 +111,8 @@ class DescriptorIndex:
             neighbors: int. How many to find for each.
             lists: What `words.nearest` returns for `probes` words or more of
                 each, if known.
+            selector: `faiss.IDSelector` of the keys to search among, all if
+                not given. An index that cannot select searches all.
 
         Returns:
             `Neighbors` `[N, K]`. K is `neighbors`, or the number of
@@ -118,7 +120,9 @@ class DescriptorIndex:
         """
         descriptors = np.ascontiguousarray(descriptors, np.float32)
         neighbors = max(1, min(neighbors, len(self)))
-        if lists is None:
+        if selector is not None:
+            found = self._search_among(descriptors, neighbors, selector)
+        elif lists is None:
             found = self.searcher.search(descriptors, neighbors)
         else:
             distances, numbers = (
@@ -128,6 +132,21 @@ class DescriptorIndex:
                 descriptors, neighbors, numbers, distances
             )
         return Neighbors.from_keys(*found)
+
+    def _search_among(self, descriptors, neighbors, selector):
+        inverted = inverted_file(self.searcher)
+        parameters = faiss.SearchParameters(sel=selector)
+        if inverted is not None:
+            parameters = faiss.SearchParametersIVF(
+                sel=selector, nprobe=inverted.nprobe
+            )
+        if isinstance(self.searcher, faiss.IndexPreTransform):
+            parameters = faiss.SearchParametersPreTransform(
+                index_params=parameters
+            )
+        elif not isinstance(self.searcher, (faiss.IndexIVF, faiss.IndexIDMap)):
+            parameters = None
+        return self.searcher.search(descriptors, neighbors, params=parameters)
 
     @property
     def searcher(self):

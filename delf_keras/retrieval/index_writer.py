@@ -34,6 +34,8 @@ _HOLDER_FILE = "writer.json"
 # Segments that are merged before there are more: each is a hundred arrays and
 # files that are mapped, of which a process may have so many.
 _MOST_SEGMENTS = 128
+# Of all photographs, those removed that are copied away.
+_REMOVED_SHARE = 0.25
 
 
 class IndexLocked(OSError):
@@ -198,13 +200,17 @@ class IndexWriter:
         """Merges the last segments while one is less than twice the next.
 
         So there are few segments however many photographs are added one by
-        one, and each photograph is copied few times.
+        one, and each photograph is copied few times. All are merged where more
+        than a fourth of the photographs is removed.
         """
         while len(self._segments) > 1:
             before, last = map(len, self._segments[-2:])
             if before >= 2 * last:
-                return
+                break
             self.merge(2)
+        count = sum(map(len, self._segments))
+        if count > len(self._removed) > _REMOVED_SHARE * count:
+            self.merge_all()
 
     def merge_many(self):
         """Merges the last segments where they have become many.

@@ -35,7 +35,7 @@ def test_photographs_are_added_and_removed(command, index, built, view):
     assert names_of(index)[:2] == ["a.jpg", "more/c.png"]
 
     compacted = command("index-compact", f"--index={index}")
-    assert compacted.out == f"{index}: compacted; version 4.\n"
+    assert compacted.out == f"{index}: compacted; version 3.\n"
     assert len(names_of(index)) == 3
 
 

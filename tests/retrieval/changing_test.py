@@ -2,6 +2,7 @@
 
 import shutil
 
+import numpy as np
 import pytest
 
 from delf_keras.retrieval import (
@@ -153,6 +154,62 @@ def test_changed_photograph_is_skipped_or_replaces(
     assert found.name == FIRST[0] and found.num_inliers == 130
 
 
+def test_content_that_is_there_replaces_as_well(
+    index, best_of, add, photos, photographs
+):
+    """Under another name: the name decides."""
+    shutil.copy(photos / FIRST[1], photos / FIRST[0])
+    report = add(index, photos)
+    assert "replace it" in report.skipped[FIRST[0]]
+    report = add(index, photos, replace=True)
+
+    assert (report.added, report.removed) == (FIRST[:1], FIRST[:1])
+    found = ImageIndex.load(index).database
+    assert sorted(found.names) == FIRST
+    digests = np.concatenate([each.store.digests for each in found.segments])
+    assert (digests[-1] == digests[-2]).all()
+
+
+def test_equal_photographs_of_one_addition(index, add, more):
+    """Only the first of them; and each once, however its path is written."""
+    for name in ("a.jpg", "b.jpg"):
+        shutil.copy(more / LATER[0], more / name)
+    (more / "x").mkdir()
+    report = add(index, [more / "a.jpg", more / "b.jpg", more / LATER[0]])
+    assert report.added == ["a.jpg"]
+    assert report.known == {"b.jpg": "a.jpg", LATER[0]: "a.jpg"}
+    report = add(index, [more / LATER[1], more / "x" / ".." / LATER[1]])
+    assert report.added == LATER[1:]
+
+
+def test_renamed_photograph_gets_its_new_path(index, best_of, add, photos):
+    (photos / FIRST[0]).rename(photos / "new.jpg")
+    report = add(index, photos)
+
+    assert (report.added, report.removed) == (["new.jpg"], FIRST[:1])
+    assert best_of(index, photos / "new.jpg") == "new.jpg"
+    assert len(ImageIndex.load(index)) == 2
+    assert add(index, photos).added == []
+
+
+def test_edit_between_check_and_extraction(
+    index, add, more, photographs, monkeypatch
+):
+    """The digest is that of the bytes that were extracted."""
+    check = changing.digest_of
+
+    def edited(path):
+        digest = check(path)
+        if path.name == LATER[0]:
+            shutil.copy(photographs / LATER[1], path)
+        return digest
+
+    monkeypatch.setattr(changing, "digest_of", edited)
+    add(index, more / LATER[0])
+    last = ImageIndex.load(index).database.segments[-1].store
+    assert last.digests[-1].tobytes().hex() == check(photographs / LATER[1])
+
+
 def test_bad_photograph_is_skipped(index, add, more, caplog):
     (more / "broken.jpg").write_text("This is no photograph.")
     report = add(index, more)
@@ -166,6 +223,9 @@ def test_interrupted_addition_goes_on(index, add, more, monkeypatch):
     monkeypatch.setattr(changing, "_SHARD", 1)
 
     def interrupted(iterable, total, label):
+        if label == "check":
+            yield from iterable
+            return
         yield next(iter(iterable))
         raise KeyboardInterrupt
 

@@ -54,6 +54,23 @@ def test_segments_give_what_one_gives(learned, segments, whole, named_features):
     )
 
 
+@pytest.mark.parametrize(
+    "factory", ["exact", "IVF4,Flat", "IVF4,PQ4x4", "OPQ4_8,IVF4,PQ4x4"]
+)
+def test_removed_photographs_take_no_places(named_features, factory):
+    """Of the nearest neighbors, though they were nearer."""
+    learned = learn(
+        [each for _, each in named_features], factory=factory, probes=4
+    )
+    segments = [Segment.build(learned, named_features, 0)]
+    query = named_features[7][1].descriptors
+    removed = [*range(9)]
+    found = Database(learned, segments, removed).search(query, 100)
+
+    assert found.images.shape == (40, 100)
+    assert np.isin(found.images, range(3)).all()
+
+
 def test_removed_photographs_are_not_there(learned, segments, named_features):
     """A photograph is known by its position among the others."""
     database = Database(learned, segments, removed=[0, 5, 7])
