@@ -14,8 +14,9 @@ def header_size(contents):
         contents: string scalar tensor. The bytes of a file.
 
     Returns:
-        int64 tensor `[2]`, height and width in pixels; zeros for what is no
-        JPEG, PNG, BMP or WebP. A header that is cut off is an error of the
+        int64 tensor `[2]`, height and width in pixels as they are stored,
+        which an EXIF orientation may exchange; zeros for what is no JPEG, PNG,
+        BMP or WebP. A header that is cut off is an error of the
         operation, as it is where the image is decoded. A GIF counts as none
         of these: its header says nothing of the number of its frames, which
         TensorFlow decodes all.
