@@ -113,7 +113,6 @@ def _h5_output(flags, paths, extractor):
     from delf_keras.atomic import atomic_path
     from delf_keras.features.feature_cache import open_cache, remove_cache
     from delf_keras.features.files import open_h5, write_h5
-    from delf_keras.retrieval.manifest import digest_of
 
     output = Path(flags.output)
     partial = output.with_name(f"{output.name}.partial")
@@ -122,10 +121,7 @@ def _h5_output(flags, paths, extractor):
     with open_cache(partial) as cache:
         known |= cache.made_of()
         yield (
-            lambda name: (
-                name in known
-                and known[name] == f"{digest_of(paths[name])} {key}"
-            ),
+            lambda name: _is_made_of(known.get(name), paths[name], key),
             lambda name, digest, features: cache.write(
                 name, f"{digest} {key}", features
             ),
@@ -139,6 +135,17 @@ def _h5_output(flags, paths, extractor):
                     for name, made_of in extracted.items():
                         write_h5(file, name, cache.read(name), made_of)
     remove_cache(partial)
+
+
+def _is_made_of(known, photograph, key):
+    """Whether features are those of a photograph as it is now."""
+    from delf_keras.retrieval.manifest import digest_of
+
+    try:
+        return known is not None and known == f"{digest_of(photograph)} {key}"
+    except OSError:
+        # It is told when it is extracted.
+        return False
 
 
 def _made_of(output, extractor):

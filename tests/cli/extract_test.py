@@ -1,5 +1,6 @@
 """The verb `extract`, from photographs to files of features."""
 
+import errno
 import shutil
 
 import numpy as np
@@ -12,6 +13,7 @@ from delf_keras.features.files import (
     open_h5,
     read_h5,
 )
+from delf_keras.retrieval import manifest
 
 NAMES = ("a.jpg", "b.jpg", "more/c.png")
 
@@ -119,6 +121,23 @@ def test_edited_photographs_are_extracted_again(
     assert finished.out == _summary(output, extracted=1, kept=2)
     a, b = (_read(output, file_format, name) for name in ("a.jpg", "b.jpg"))
     np.testing.assert_array_equal(a.descriptors, b.descriptors)
+
+
+def test_photograph_that_cannot_be_compared_is_read_again(
+    extract, photos, tmp_path, monkeypatch
+):
+    """Where it cannot be read at all, it is skipped like any other."""
+    extract(photos, "--format=h5")
+
+    def forbidden(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(manifest, "digest_of", forbidden)
+    (photos / "b.jpg").write_bytes(b"")
+    finished = extract(photos, "--format=h5")
+    assert finished.out == _summary(
+        tmp_path / "features", extracted=2, skipped=1
+    )
 
 
 def test_other_options_are_extracted_again_into_an_h5_file(

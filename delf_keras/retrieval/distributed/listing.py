@@ -10,6 +10,7 @@ from delf_keras.datasets.tfrecords import scan_named_records
 from delf_keras.retrieval.distributed.pipelines import run_pipeline, shard_file
 from delf_keras.retrieval.distributed.stored_photographs import (
     StoredPhotograph,
+    stamped_paths,
 )
 from delf_keras.retrieval.distributed.work_folder import (
     WorkFolder,
@@ -60,14 +61,14 @@ def list_records(pattern, work, keys, beam_options):
         ValueError: if they hold no photograph, or two of one name.
     """
     (result,) = FileSystems.match([pattern])
-    paths = sorted(file.path for file in result.metadata_list)
-    if not paths:
+    files = stamped_paths(result)
+    if not files:
         raise FileNotFoundError(
             "A pattern must match files of TFRecords. Received: "
             f"pattern={pattern}, which matches none"
         )
-    stage = stage_name("records", keys, *paths)
-    tasks = dict(enumerate(enumerate(paths)))
+    stage = stage_name("records", keys, *files)
+    tasks = {number: (number, path) for number, (path, _) in enumerate(files)}
     run_pipeline(
         work,
         stage,
@@ -77,8 +78,8 @@ def list_records(pattern, work, keys, beam_options):
         beam_options,
     )
     photographs = [
-        StoredPhotograph(name, path, offset, length)
-        for number, path in enumerate(paths)
+        StoredPhotograph(name, path, offset, length, stamp)
+        for number, (path, stamp) in enumerate(files)
         for name, offset, length in work.read_json(
             shard_file(stage, number, ".json")
         )

@@ -27,12 +27,15 @@ class StoredPhotograph:
         path: str. The path or URL of the file that it is, or is in.
         offset: int. The byte of that file at which it starts.
         length: int. Its bytes, or -1 for the whole file.
+        stamp: str. Size and time of the file, by which features of a file
+            that has changed since are not taken for its own.
     """
 
     name: str
     path: str
     offset: int = 0
     length: int = _WHOLE
+    stamp: str = ""
 
     def __str__(self):
         if self.length == _WHOLE:
@@ -56,15 +59,16 @@ def list_folder(folder):
     if is_local(folder):
         root = Path(folder).absolute()
         return [
-            StoredPhotograph(name, str(root / name))
+            StoredPhotograph(
+                name, str(root / name), stamp=_local_stamp(root / name)
+            )
             for name in find_photographs(folder)
         ]
     prefix = f"{folder.rstrip('/')}/"
     (result,) = FileSystems.match([f"{prefix}**"])
-    paths = sorted(file.path for file in result.metadata_list)
     photographs = [
-        StoredPhotograph(path.removeprefix(prefix), path)
-        for path in paths
+        StoredPhotograph(path.removeprefix(prefix), path, stamp=stamp)
+        for path, stamp in stamped_paths(result)
         if _is_listed(path.removeprefix(prefix))
     ]
     if not photographs:
@@ -73,6 +77,22 @@ def list_folder(folder):
             f"expected. Received: {folder}, which has none"
         )
     return photographs
+
+
+def stamped_paths(matched):
+    """Returns the files that Beam has found, sorted.
+
+    Args:
+        matched: `MatchResult`.
+
+    Returns:
+        list of pairs of the path or URL of a file and its stamp; see
+        `StoredPhotograph`.
+    """
+    return sorted(
+        (file.path, f"{file.size_in_bytes} {file.last_updated_in_seconds}")
+        for file in matched.metadata_list
+    )
 
 
 def read_photographs(photographs):
@@ -94,6 +114,15 @@ def read_photographs(photographs):
             yield from map(_read_local_file, group)
         else:
             yield from _read_parts(path, group)
+
+
+def _local_stamp(path):
+    try:
+        status = path.stat()
+    except OSError:
+        # It is told when it is read.
+        return ""
+    return f"{status.st_size} {status.st_mtime_ns}"
 
 
 def _read_local_file(photograph):

@@ -42,7 +42,10 @@ class Bucket(LocalFileSystem):
             for name in names:
                 path = os.path.join(parent, name)
                 if path.startswith(prefix):
-                    yield FileMetadata(_SCHEME + path[1:], 1, 0)
+                    status = os.stat(path)
+                    yield FileMetadata(
+                        _SCHEME + path[1:], status.st_size, status.st_mtime
+                    )
 
 
 def _local(url):

@@ -1,18 +1,21 @@
 """A build whose photographs and work folder are reached by URL only."""
 
 import importlib.util
+import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("apache_beam")
 
+from delf_keras.datasets.tfrecords import RecordKeys
 from delf_keras.features.decoding import ImageError
 from delf_keras.features.photographs import find_photographs
 from delf_keras.retrieval import PcaOptions, build_index
 from delf_keras.retrieval.distributed import TfRecords, build_index_with_beam
+from delf_keras.retrieval.distributed.listing import list_records
 from delf_keras.retrieval.distributed.stored_photographs import (
-    StoredPhotograph,
     list_folder,
     read_photographs,
 )
@@ -74,9 +77,33 @@ def test_hidden_files_and_others_are_left_out(folder, tmp_path):
         path.parent.mkdir(exist_ok=True)
         path.touch()
     (photograph,) = list_folder(url(tmp_path))
-    assert photograph == StoredPhotograph("b/d.PNG", url(tmp_path / "b/d.PNG"))
+    assert photograph.name == "b/d.PNG"
+    assert photograph.path == url(tmp_path / "b/d.PNG")
     with pytest.raises(ValueError, match="which has none"):
         list_folder(url(tmp_path / "missing"))
+
+
+def test_files_that_change_are_told_apart(folder, tmp_path, write_records):
+    """Features of what was there before are not taken for theirs."""
+    shutil.copytree(folder, tmp_path / "photographs")
+    for place in (str, url):
+        photos = place(tmp_path / "photographs")
+        before = list_folder(photos)
+        assert list_folder(photos) == before
+        path = tmp_path / "photographs" / before[1].name
+        os.utime(path, (1, 1 + os.stat(path).st_mtime))
+        after = list_folder(photos)
+        assert [a == b for a, b in zip(before, after, strict=True)] == [
+            number != 1 for number in range(len(before))
+        ]
+
+    names = find_photographs(folder)
+    work = WorkFolder(str(tmp_path / "work"))
+    records = tmp_path / "train-0"
+    for chosen in (names[:2], names[2:5]):
+        write_records(records, folder, chosen)
+        located = list_records(str(records), work, RecordKeys(), [])
+        assert [each.name for each in located] == chosen
 
 
 def test_empty_photograph_is_skipped(tmp_path):
