@@ -6,11 +6,9 @@
 The formats are delf (one file a photograph, as tensorflow/models writes it),
 npz (one file a photograph) and h5 (one file for all, in hloc's layout).
 Photographs whose features are there already are left alone, so that an
-interrupted run goes on where it was; --overwrite extracts them again. An h5
-file is written at the end, whole, and knows the bytes and the options that
-features were made of. The files of a folder are left alone while they are
-newer than their photographs, whatever preset made them: give another preset
-another --output.
+interrupted run goes on where it was; --overwrite extracts them again. What
+bytes and options features were made of is kept with them, in a hidden file of
+the folder, or in the h5 file, which is written at the end, whole.
 --server=host:port in place of --preset extracts through a server that
 `delf-keras serve` or TensorFlow Serving runs, --tfhub=URL with Google's DELF
 of TF-Hub.
@@ -18,6 +16,7 @@ of TF-Hub.
 
 import contextlib
 import errno
+import json
 import logging
 import os
 import shutil
@@ -36,6 +35,9 @@ from delf_keras.cli.progress import show_progress
 logger = logging.getLogger(__name__)
 
 FORMATS = ("delf", "npz", "h5")
+
+# What the files of a folder were made of, a line for each that is written.
+_RECORD = ".made_of.jsonl"
 
 
 def define_flags(flags):
@@ -126,7 +128,12 @@ def _h5_output(flags, paths, extractor):
                 name, f"{digest} {key}", features
             ),
         )
-        extracted = cache.made_of()
+        # Other options may have been interrupted before.
+        extracted = {
+            name: made_of
+            for name, made_of in cache.made_of().items()
+            if made_of.endswith(f" {key}")
+        }
         if extracted:
             with atomic_path(output) as temporary:
                 if output.exists():
@@ -179,7 +186,7 @@ def _folder_output(flags, paths, extractor):
 
     output = Path(flags.output)
     files = {
-        name: output / PurePosixPath(name).with_suffix(f".{flags.format}")
+        name: str(PurePosixPath(name).with_suffix(f".{flags.format}"))
         for name in paths
     }
     owners = {}
@@ -189,18 +196,38 @@ def _folder_output(flags, paths, extractor):
                 "Photographs that differ only in their suffix would have the "
                 f"same file of features. Received: {owners[file]} and {name}"
             )
-    yield (
-        lambda name: _is_newer(files[name], paths[name]),
-        lambda name, digest, features: save_features(files[name], features),
-    )
+    output.mkdir(parents=True, exist_ok=True)
+    key = extractor.cache_key
+    with open(output / _RECORD, "a+", errors="replace") as record:
+        known = _read_record(record)
+
+        def note(file, made_of):
+            # What may have been torn off before ends here.
+            record.write("\n" + json.dumps([file, made_of]))
+            record.flush()
+
+        def is_kept(name):
+            made_of = known.get(files[name])
+            # Unlike that of `Path`, it is False for a name that is too long.
+            present = os.path.isfile(output / files[name])
+            return present and _is_made_of(made_of, paths[name], key)
+
+        def write(name, digest, features):
+            # Whatever ends the process, nothing is taken for what it is not.
+            note(files[name], None)
+            save_features(output / files[name], features)
+            note(files[name], f"{digest} {key}")
+
+        yield is_kept, write
 
 
-def _is_newer(file, photograph):
-    """Whether a file was written after a photograph, or that is gone."""
-    # Unlike that of `Path`, it is False for a name that is too long.
-    if not os.path.isfile(file):
-        return False
-    try:
-        return file.stat().st_mtime_ns >= photograph.stat().st_mtime_ns
-    except FileNotFoundError:
-        return True
+def _read_record(record):
+    """Returns a dict of each file of features to what it was made of."""
+    record.seek(0)
+    known = {}
+    for line in record:
+        # A process that was killed may have left a part of one; one is empty.
+        with contextlib.suppress(ValueError, TypeError):
+            file, made_of = json.loads(line)
+            known[file] = made_of
+    return known

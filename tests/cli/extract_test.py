@@ -1,6 +1,7 @@
 """The verb `extract`, from photographs to files of features."""
 
 import errno
+import os
 import shutil
 
 import numpy as np
@@ -100,6 +101,18 @@ def test_interrupted_run_goes_on(extract, scenes, tmp_path, extractions):
     assert extractions == ["a.jpg", "b.jpg", "c.png"]
 
 
+def test_what_other_options_left_is_not_written(
+    extract, photos, tmp_path, extractions
+):
+    extractions.limit = 2
+    assert extract(photos, "--format=h5").code == 130
+    extractions.limit = None
+    (photos / "b.jpg").unlink()
+    assert extract(photos, "--format=h5", "--max_features=5").code == 0
+    with open_h5(tmp_path / "features") as file:
+        assert names_h5(file) == ["a.jpg", "more/c.png"]
+
+
 def test_new_photographs_are_added(extract, photos, tmp_path):
     output = tmp_path / "features"
     extract(photos, "--format=h5")
@@ -117,10 +130,23 @@ def test_edited_photographs_are_extracted_again(
     output = tmp_path / "features"
     extract(photos, f"--format={file_format}")
     shutil.copyfile(photos / "b.jpg", photos / "a.jpg")
+    # Its time says nothing: it may have been moved there.
+    os.utime(photos / "a.jpg", (0, 0))
     finished = extract(photos, f"--format={file_format}")
     assert finished.out == _summary(output, extracted=1, kept=2)
     a, b = (_read(output, file_format, name) for name in ("a.jpg", "b.jpg"))
     np.testing.assert_array_equal(a.descriptors, b.descriptors)
+
+
+def test_killed_writer_leaves_what_is_known(extract, photos, tmp_path):
+    """The record of a folder ends in half a line."""
+    extract(photos, "--format=npz")
+    record = tmp_path / "features/.made_of.jsonl"
+    record.write_bytes(record.read_bytes()[:-9])
+    finished = extract(photos, "--format=npz")
+    assert finished.out == _summary(tmp_path / "features", extracted=1, kept=2)
+    finished = extract(photos, "--format=npz")
+    assert finished.out == _summary(tmp_path / "features", kept=3)
 
 
 def test_photograph_that_cannot_be_compared_is_read_again(
@@ -140,13 +166,14 @@ def test_photograph_that_cannot_be_compared_is_read_again(
     )
 
 
-def test_other_options_are_extracted_again_into_an_h5_file(
-    extract, scenes, tmp_path
+@pytest.mark.parametrize("file_format", ["npz", "h5"])
+def test_other_options_are_extracted_again(
+    extract, scenes, tmp_path, file_format
 ):
-    extract(scenes, "--format=h5")
-    finished = extract(scenes, "--format=h5", "--max_features=5")
+    extract(scenes, f"--format={file_format}")
+    finished = extract(scenes, f"--format={file_format}", "--max_features=5")
     assert finished.out == _summary(tmp_path / "features", extracted=3)
-    assert len(_read(tmp_path / "features", "h5", "a.jpg")) == 5
+    assert len(_read(tmp_path / "features", file_format, "a.jpg")) == 5
 
 
 def test_overwrite(extract, scenes, tmp_path):
