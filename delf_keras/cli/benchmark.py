@@ -148,7 +148,12 @@ def _report(flags, outcome):
         from delf_keras.visualization import write_ranking_pages
 
         title = f"{outcome.benchmark.name}, {flags.preset}"
-        write_ranking_pages(flags.pages, title, report.ranked_pages(outcome))
+        write_ranking_pages(
+            flags.pages,
+            title,
+            report.ranked_pages(outcome),
+            upright=outcome.extraction.upright,
+        )
     if flags.curves:
         from delf_keras.visualization import draw_precision_recall
 

@@ -4,7 +4,8 @@ Signature `extract`, which is `serving_default` too, takes `image_bytes`,
 string `[N]`, the bytes of photographs, and `extract_pixels` takes `images`,
 uint8 `[N, height, width, 3]`, RGB. Both return, of each photograph,
 
-- `locations`, float32 `[N, K, 2]`, (y, x) in pixels of the photograph,
+- `locations`, float32 `[N, K, 2]`, (y, x) in pixels of the photograph, which is
+  upright unless `options` of the extractor say otherwise,
 - `descriptors`, float32 `[N, K, D]`, of unit length,
 - `scores` and `scales`, float32 `[N, K]`,
 - `num_features`, int32 `[N]`: that many of the K rows are features, the

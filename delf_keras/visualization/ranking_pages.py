@@ -135,7 +135,7 @@ class RankedPage:
         return next(wrong, None)
 
 
-def write_ranking_pages(folder, title, queries):
+def write_ranking_pages(folder, title, queries, *, upright=True):
     """Writes a page for each query, and index.html that leads to them.
 
     The index lists the queries by the mean of their average precisions, worst
@@ -148,6 +148,8 @@ def write_ranking_pages(folder, title, queries):
         folder: str or `Path`. Where the folder shall appear.
         title: str. What to call the whole.
         queries: Sequence of `RankedPage`, at least one.
+        upright: bool. Whether photographs are turned as their EXIF orientation
+            says, and boxes are in pixels of that.
 
     Raises:
         FileExistsError: if the folder exists.
@@ -167,7 +169,7 @@ def write_ranking_pages(folder, title, queries):
     pages.sort(key=lambda page: _quality(page[1]))
     with atomic_folder(folder) as temporary:
         (temporary / _THUMBNAILS).mkdir(parents=True)
-        thumbnail = cache(partial(_write_thumbnail, temporary))
+        thumbnail = cache(partial(_write_thumbnail, temporary, upright=upright))
         body = _index(title, pages, thumbnail)
         _write(temporary / "index.html", title, body)
         for place, (file_name, query) in enumerate(pages):
@@ -180,7 +182,7 @@ def _quality(query):
     return fmean(valid) if valid else math.inf
 
 
-def _write_thumbnail(folder, path, box):
+def _write_thumbnail(folder, path, box, upright):
     """Returns the relative address of a thumbnail, `None` if unreadable."""
     # TensorFlow and OpenCV take seconds to load, and pictures do without.
     import cv2
@@ -188,8 +190,9 @@ def _write_thumbnail(folder, path, box):
     from delf_keras.features.decoding import ImageError, read_image
     from delf_keras.features.photographs import read_query
 
+    read = partial(read_query, box=box) if box else read_image
     try:
-        image = read_query(path, box) if box else read_image(path)
+        image = read(path, upright=upright)
     except ImageError:
         return None
     height, width = image.shape[:2]

@@ -239,6 +239,19 @@ def test_query_is_cropped_to_its_box(tmp_path):
         assert np.asarray(thumbnail).min() == 0
 
 
+@pytest.mark.parametrize("upright", [True, False])
+def test_photographs_are_upright_or_as_stored(tmp_path, upright):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / "a.jpg"
+    Image.new("RGB", (200, 100)).save(path, exif=exif)
+    page = RankedPage("query", path, {}, [PageEntry(path, 1, "easy")])
+    write_ranking_pages(tmp_path / "pages", "It", [page], upright=upright)
+    (file,) = (tmp_path / "pages" / "thumbnails").iterdir()
+    with Image.open(file) as thumbnail:
+        assert thumbnail.size == ((100, 200) if upright else (200, 100))
+
+
 def test_photograph_that_cannot_be_read(tmp_path, photographs):
     (tmp_path / "broken.jpg").write_bytes(b"not a photograph")
     broken = RankedPage(
@@ -255,7 +268,7 @@ def test_photograph_that_cannot_be_read(tmp_path, photographs):
 def test_each_photograph_is_read_once(tmp_path, photographs, monkeypatch):
     read = []
 
-    def record(folder, path, box):
+    def record(folder, path, box, upright):
         read.append((path, box))
 
     monkeypatch.setattr(ranking_pages, "_write_thumbnail", record)
