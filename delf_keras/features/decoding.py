@@ -19,6 +19,7 @@ from delf_keras.features.pillow_formats import (
     pillow_format,
 )
 from delf_keras.features.tracing import graph_function
+from delf_keras.forking import use_tensorflow
 from delf_keras.photograph_files import check_regular
 
 # A photograph with a shorter side than this has nothing to retrieve.
@@ -205,6 +206,7 @@ def decode_photograph(contents, name, upright=True):
     if not contents:
         raise ImageError(f"The photograph is empty. Received: {name}")
     image_format = pillow_format(contents)
+    use_tensorflow()
     try:
         if image_format is None:
             image = _decode(tf.constant(contents), tf.constant(upright)).numpy()

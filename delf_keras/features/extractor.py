@@ -12,6 +12,7 @@ from delf_keras.features.feature_source import FeatureSource
 from delf_keras.features.graph import extraction_graph
 from delf_keras.features.local_features import LocalFeatures
 from delf_keras.features.pca import load_pca
+from delf_keras.forking import use_tensorflow
 from delf_keras.models import presets
 from delf_keras.models.weights import model_fingerprint
 
@@ -43,6 +44,7 @@ class Extractor(FeatureSource):
     """
 
     def __init__(self, model, pca=None, options=None, source=None):
+        use_tensorflow()
         self.model = model
         self.pca = pca
         self.source = source or {}
@@ -80,6 +82,7 @@ class Extractor(FeatureSource):
         Returns:
             `Extractor`.
         """
+        use_tensorflow()
         found = presets.find_preset(preset)
         model = presets.load_model(found, weights)
         if pca is True:
@@ -160,6 +163,7 @@ class Extractor(FeatureSource):
 
     def _extract_batch(self, images):
         """Returns the `LocalFeatures` of images of one size."""
+        use_tensorflow()
         outputs = {
             name: tensor.numpy()
             for name, tensor in self._graph(np.stack(images)).items()

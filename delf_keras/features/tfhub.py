@@ -11,6 +11,7 @@ from delf_keras.features.decoding import ImageError
 from delf_keras.features.extraction_options import ExtractionOptions
 from delf_keras.features.feature_source import FeatureSource
 from delf_keras.features.local_features import LocalFeatures
+from delf_keras.forking import use_tensorflow
 
 _CACHE = "TFHUB_CACHE_DIR"
 _SIGNATURE = "default"
@@ -38,6 +39,7 @@ class TfHubExtractor(FeatureSource):
     """
 
     def __init__(self, handle, score_threshold=100.0, **options):
+        use_tensorflow()
         self.address = handle
         self.options = ExtractionOptions(
             score_threshold=score_threshold, **options
@@ -71,6 +73,7 @@ class TfHubExtractor(FeatureSource):
             yield photograph, result
 
     def _features(self, image):
+        use_tensorflow()
         size = tf.constant(image.shape[:2], tf.float32)
         fit = pyramid.fit_scale(size, self.options.max_image_size)
         fitted_size = pyramid.level_size(size, fit)

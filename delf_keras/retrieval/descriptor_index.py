@@ -1,17 +1,13 @@
 """Nearest descriptors of a database, with faiss."""
 
-import contextlib
 import errno
-import os
-import shutil
-import sys
-import threading
 from functools import cached_property
 from pathlib import Path
 
 import faiss
 import numpy as np
 
+from delf_keras.forking import lock_across_forks
 from delf_keras.retrieval.aggregation import Words
 from delf_keras.retrieval.faiss_training import (
     inverted_file,
@@ -23,6 +19,8 @@ from delf_keras.retrieval.neighbors import Neighbors, keys_of_images
 INDEX_FILE = "descriptors.faiss"
 # The inverted lists of an index that was merged on disk.
 LISTS_FILE = "descriptors.ivfdata"
+
+_preparing = lock_across_forks()
 
 
 class DescriptorIndex:
@@ -41,7 +39,6 @@ class DescriptorIndex:
         self.factory = factory
         # Threads share what the first of them prepares.
         self._searcher = None
-        self._preparing = threading.Lock()
 
     def __len__(self):
         return self._index.ntotal
@@ -151,7 +148,7 @@ class DescriptorIndex:
     @property
     def searcher(self):
         """The faiss index that is searched."""
-        with self._preparing:
+        with _preparing:
             if self._searcher is None:
                 self._searcher = _prepared(self._index)
             return self._searcher
@@ -178,16 +175,8 @@ class DescriptorIndex:
             ValueError: if the file is damaged.
         """
         path = Path(folder) / INDEX_FILE
-        # faiss 1.15 crashes on mapping lists that are on disk already.
-        flags = faiss.IO_FLAG_MMAP_IFC if mapped else 0
-        if (path.parent / LISTS_FILE).exists():
-            flags = faiss.IO_FLAG_ONDISK_SAME_DIR | faiss.IO_FLAG_READ_ONLY
-        # These tables are of a search, and larger than anything else of a
-        # segment that is to be merged.
-        flags |= faiss.IO_FLAG_SKIP_PRECOMPUTE_TABLE
         try:
-            with silent_stdout():
-                return cls(faiss.read_index(str(path), flags), factory)
+            return cls(_read_faiss_index(path, mapped), factory)
         except RuntimeError as error:
             # A file that cannot be opened is told as the system tells it.
             open(path, "rb").close()
@@ -268,36 +257,55 @@ def merge_on_disk(trained, parts, folder):
     Raises:
         OSError: if the disk is full.
     """
-    size = sum(part.ntotal for part in parts) * (trained.code_size + 8)
-    # faiss maps the file: without room, the process would die.
-    require_space(folder, size)
-    lists = faiss.OnDiskInvertedLists(
-        trained.nlist, trained.code_size, str(folder / LISTS_FILE)
-    )
     sources = faiss.InvertedListsPtrVector()
     for part in parts:
         sources.push_back(part.invlists)
-    with silent_stdout():
-        count = lists.merge_from_multiple(sources.data(), sources.size(), False)
+    stack = faiss.HStackInvertedLists(sources.size(), sources.data())
+    lists = faiss.OnDiskInvertedLists(
+        trained.nlist, trained.code_size, LISTS_FILE
+    )
+    # faiss would map the file and die of a full disk, and tells its size on
+    # stdout.
+    with open(folder / LISTS_FILE, "wb") as file:
+        sizes = [_write_list(stack, n, file) for n in range(stack.nlist)]
+        lists.totsize = file.tell()
+    lists.set_all_lists_sizes(faiss.swig_ptr(np.array(sizes, np.uint64)))
     merged = faiss.clone_index(trained)
     merged.replace_invlists(lists, True)
     lists.this.disown()
-    merged.ntotal = count
+    merged.ntotal = sum(sizes)
     write_faiss_index(merged, folder / INDEX_FILE)
 
 
-@contextlib.contextmanager
-def silent_stdout():
-    """Keeps faiss from saying on stdout what it does with files."""
-    sys.stdout.flush()
-    stdout = os.dup(1)
-    try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 1)
-        yield
-    finally:
-        os.dup2(stdout, 1)
-        os.close(stdout)
+def _write_list(lists, number, file):
+    """Writes codes and keys of an inverted list; returns how many it has."""
+    size = lists.list_size(number)
+    if size:
+        codes, keys = lists.get_codes(number), lists.get_ids(number)
+        file.write(faiss.rev_swig_ptr(codes, size * lists.code_size).data)
+        file.write(faiss.rev_swig_ptr(keys, size).data)
+        lists.release_codes(number, codes)
+        lists.release_ids(number, keys)
+    return size
+
+
+def _read_faiss_index(path, mapped):
+    # These tables are of a search, and larger than anything else of a segment
+    # that is to be merged.
+    flags = faiss.IO_FLAG_SKIP_PRECOMPUTE_TABLE
+    lists_path = path.with_name(LISTS_FILE)
+    # faiss 1.15 crashes on mapping lists that are on disk already.
+    if not lists_path.exists():
+        mapping = faiss.IO_FLAG_MMAP_IFC if mapped else 0
+        return faiss.read_index(str(path), flags | mapping)
+    # Asked to look for the lists beside it, faiss tells so on stdout.
+    index = faiss.read_index(str(path), flags | faiss.IO_FLAG_SKIP_IVF_DATA)
+    lists = faiss.downcast_InvertedLists(index.invlists)
+    open(lists_path, "rb").close()
+    lists.filename = str(lists_path)
+    lists.read_only = True
+    lists.do_mmap()
+    return index
 
 
 def write_faiss_index(index, path):
@@ -310,14 +318,3 @@ def write_faiss_index(index, path):
         faiss.write_index(index, str(path))
     except RuntimeError as error:
         raise OSError(errno.EIO, reason(error), str(path)) from error
-
-
-def require_space(folder, size):
-    """Raises OSError where a folder's disk has less than some bytes free."""
-    free = shutil.disk_usage(folder).free
-    if free < size:
-        raise OSError(
-            errno.ENOSPC,
-            f"The disk is full: {size:,} bytes are needed, {free:,} free",
-            str(folder),
-        )

@@ -2,7 +2,6 @@
 
 import faiss
 import numpy as np
-from faiss.contrib.clustering import two_level_clustering
 
 from delf_keras.retrieval.factory import NAMED_FACTORIES, choose_factory
 
@@ -11,6 +10,7 @@ _TRAINING_POINTS_PER_CENTROID = 256
 # From so many lists on, k-means clusters clusters: all at once would take
 # hours, and is hardly better.
 _TWO_LEVELS = 16_384
+_POINTS_OF_FIRST = 2000
 # Neighbours that a graph of centroids chooses its links from, and that it
 # follows while codes are trained: faiss' 40 and 16 lead some descriptors to
 # lists that are far from them, and a codebook of 16 values that stretches to
@@ -46,7 +46,13 @@ def make_faiss_index(dimension, factory):
             f"faiss cannot make an index of {dimension} dimensions. "
             f"Received: factory={factory!r} ({reason(error)})"
         ) from error
-    for part in (index, inverted_file(index)):
+    inverted = inverted_file(index)
+    if inverted and not inverted.nlist:
+        raise ValueError(
+            "An inverted file has at least one list. Received: "
+            f"factory={factory!r}"
+        )
+    for part in (index, inverted):
         # Most of the training, for Hamming distances that nobody asks for.
         if hasattr(part, "do_polysemous_training"):
             part.do_polysemous_training = False
@@ -101,6 +107,7 @@ def train_faiss_index(
         index, inner = faiss.IndexIDMap2(index), index
         inner.this.disown()
         index.own_fields = True
+    _check_usable(index, sample, factory)
     return index, factory
 
 
@@ -147,6 +154,34 @@ def calibrate_probes(index, sample, images, count, recall=0.95, seed=0):
     return int(min(np.searchsorted(reached, recall) + 1, most))
 
 
+def two_level_centroids(sample, clusters, count):
+    """Clusters the points of each cluster, which is faster than all at once.
+
+    Args:
+        sample: float32 `[M, dimension]`.
+        clusters: int. Clusters that are clustered.
+        count: int. Clusters in the end, as many of each as it has points.
+
+    Returns:
+        float32 `[count, dimension]`, those of a cluster after each other.
+    """
+    first = faiss.Kmeans(
+        sample.shape[1], clusters, max_points_per_centroid=_POINTS_OF_FIRST
+    )
+    first.train(sample)
+    _, assigned = first.assign(sample)
+    sizes = np.bincount(assigned, minlength=clusters)
+    counts = np.diff(np.cumsum(sizes) * count // len(sample), prepend=0)
+    rows = np.split(np.argsort(assigned), np.cumsum(sizes)[:-1])
+    centroids = []
+    for of_cluster, number in zip(rows, counts.tolist(), strict=True):
+        if number:
+            second = faiss.Kmeans(sample.shape[1], number)
+            second.train(sample[of_cluster])
+            centroids.append(second.centroids)
+    return np.concatenate(centroids)
+
+
 def inverted_file(index):
     """Returns the part of an index that has inverted lists, or None."""
     inverted = faiss.try_extract_index_ivf(index)
@@ -177,6 +212,20 @@ def _check_count(count, lists, factory):
         )
 
 
+def _check_usable(index, sample, factory):
+    """Adds twice to a copy, as not every kind of index that parses can."""
+    try:
+        copy = faiss.clone_index(index)
+        for key in range(2):
+            copy.add_with_ids(sample[:1], np.array([key]))
+        copy.search(sample[:1], 1)
+    except RuntimeError as error:
+        raise ValueError(
+            "An index is copied, and added to several times with numbers for "
+            f"keys. Received: factory={factory!r} ({reason(error)})"
+        ) from error
+
+
 def _graph_of_centroids(index):
     """Returns what finds the centroids of an index, if it is a graph."""
     inverted = inverted_file(index)
@@ -200,7 +249,7 @@ def _train(index, sample, factory, seed):
 
 def _train_in_two_levels(index, sample, seed):
     clusters = int(np.sqrt(index.nlist))
-    centroids, _ = two_level_clustering(sample, clusters, index.nlist)
+    centroids = two_level_centroids(sample, clusters, index.nlist)
     index.quantizer.train(centroids)
     # Those of a cluster follow each other: added in this order, a graph has
     # few links between clusters.

@@ -1,11 +1,12 @@
 """Queries and candidates at once, in threads."""
 
-import functools
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 
 import faiss
 from threadpoolctl import ThreadpoolController
 
+from delf_keras.forking import at_fork, lock_across_forks
 from delf_keras.parallel import ordered_map, usable_cores
 
 
@@ -25,13 +26,15 @@ def map_queries(search, queries, workers=None):
         What the function returns.
     """
     workers = workers or usable_cores()
-    with (
-        one_blas_thread(),
-        ThreadPoolExecutor(
-            workers, initializer=faiss.omp_set_num_threads, initargs=(1,)
-        ) as pool,
-    ):
-        yield from ordered_map(pool, search, queries, workers + 1)
+
+    def search_alone(query):
+        with one_blas_thread():
+            return search(query)
+
+    with ThreadPoolExecutor(
+        workers, initializer=faiss.omp_set_num_threads, initargs=(1,)
+    ) as pool:
+        yield from ordered_map(pool, search_alone, queries, workers + 1)
 
 
 def map_candidates(verify, *candidates):
@@ -48,11 +51,51 @@ def map_candidates(verify, *candidates):
         return [*pool.map(verify, *candidates)]
 
 
+@contextlib.contextmanager
 def one_blas_thread():
-    """Keeps numpy from threads of its own, which a small product wastes."""
-    return _controller().limit(limits=1, user_api="blas")
+    """Keeps numpy from threads of its own, which a small product wastes.
+
+    Their number is the same for all threads of a process: the first that
+    comes here lowers it, the last that leaves restores it.
+    """
+    _limit.enter()
+    try:
+        yield
+    finally:
+        _limit.leave()
 
 
-@functools.cache
-def _controller():
-    return ThreadpoolController()
+class _BlasLimit:
+    def __init__(self):
+        self._lock = lock_across_forks()
+        self._users = 0
+        self._controller = None
+        self._limiter = None
+
+    def enter(self):
+        with self._lock:
+            if not self._users:
+                self._controller = self._controller or ThreadpoolController()
+                self._limiter = self._controller.limit(
+                    limits=1, user_api="blas"
+                )
+            self._users += 1
+
+    def leave(self):
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                self._limiter.restore_original_limits()
+
+    def forget_users(self):
+        """Restores the number in a fork, which has no other threads."""
+        if self._users:
+            self._users = 0
+            self._limiter.restore_original_limits()
+
+
+_limit = _BlasLimit()
+at_fork(_limit.forget_users)
+# The threads of OpenMP that searched are not in a fork, which would wait for
+# them.
+at_fork(lambda: faiss.omp_set_num_threads(1))

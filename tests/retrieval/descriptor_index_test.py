@@ -10,7 +10,7 @@ from delf_keras.retrieval import factory as factories
 from delf_keras.retrieval import faiss_training
 from delf_keras.retrieval.descriptor_index import (
     DescriptorIndex,
-    require_space,
+    merge_on_disk,
 )
 from delf_keras.retrieval.image_store import ImageStore
 from delf_keras.retrieval.neighbors import keys_of_images
@@ -209,6 +209,11 @@ def test_paper_is_a_name():
         ("IVF101,Flat", "101 lists .* 100 descriptors"),
         ("PQ8x8", "100 descriptors.*training points"),
         ("IVF2,PQ8x8", "100 descriptors.*training points"),
+        ("IVF0,Flat", "at least one list"),
+        ("IDMap,Flat", "with numbers for keys"),
+        ("L2norm,Flat", "with numbers for keys"),
+        ("ITQ16,LSH", "with numbers for keys"),
+        ("NSG16", "with numbers for keys"),
     ],
 )
 def test_an_index_that_cannot_be(factory, problem):
@@ -335,15 +340,15 @@ def test_part_of_which_nothing_is_kept(factory, tmp_path):
     assert np.unique(images).tolist() == [*range(50, 90)]
 
 
-def test_full_disk_is_an_error(tmp_path):
-    with pytest.raises(OSError, match="The disk is full"):
-        require_space(tmp_path, 2**60)
-    require_space(tmp_path, 1)
-
-
 @pytest.fixture(scope="module")
 def quantized():
     return build(clustered(700, 0), "IVF8,PQ4x4")
+
+
+def test_full_disk_is_an_error_of_a_merge(tmp_path, quantized, full_disk):
+    index = quantized._index
+    with full_disk(1000), pytest.raises(OSError, match="File too large"):
+        merge_on_disk(index, [index], tmp_path)
 
 
 def test_same_descriptors_make_the_same_file(tmp_path, quantized):
