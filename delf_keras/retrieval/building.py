@@ -1,6 +1,7 @@
 """Building an image index from photographs."""
 
 import contextlib
+import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -192,7 +193,8 @@ class _Shards:
 def _root_and_names(photographs):
     if isinstance(photographs, (str, Path)):
         return Path(photographs).absolute(), find_photographs(photographs)
-    paths = (Path(path).absolute().as_posix() for path in photographs)
+    # One photograph has one path: a/../b.jpg is b.jpg.
+    paths = (Path(os.path.abspath(path)).as_posix() for path in photographs)
     return Path("/"), [path[1:] for path in dict.fromkeys(paths)]
 
 

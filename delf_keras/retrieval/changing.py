@@ -2,7 +2,6 @@
 
 import logging
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from delf_keras.features.decoding import ImageError
@@ -10,38 +9,15 @@ from delf_keras.features.extraction_options import ExtractionOptions
 from delf_keras.features.extractor import Extractor
 from delf_keras.features.feature_cache import extract_files
 from delf_keras.features.photographs import find_photographs
+from delf_keras.retrieval.addition import Addition, Catalog, ChangeReport
 from delf_keras.retrieval.index_writer import change_index
 from delf_keras.retrieval.manifest import (
     PRESET_FOLDER,
-    digest_of,
     read_manifest,
 )
 from delf_keras.retrieval.roots import find_root, is_url, name_in
 
 logger = logging.getLogger(__name__)
-
-# Photographs that are published together: an interruption loses no more.
-_SHARD = 1000
-
-
-@dataclass(frozen=True, eq=False)
-class ChangeReport:
-    """What became of the photographs of a change.
-
-    Attributes:
-        version: int. The version of the index after it.
-        added: list of str, names that were added.
-        removed: list of str, names that were removed or replaced.
-        known: dict of name to the name under which the same bytes are in the
-            index already.
-        skipped: dict of name to the reason why it was not added.
-    """
-
-    version: int
-    added: list[str] = field(default_factory=list)
-    removed: list[str] = field(default_factory=list)
-    known: dict[str, str] = field(default_factory=dict)
-    skipped: dict[str, str] = field(default_factory=dict)
 
 
 def add_photographs(
@@ -92,122 +68,24 @@ def add_photographs(
     extractor = extractor or _own_extractor(folder, manifest)
     _check_extractor(extractor, manifest)
     present_root = _root(folder, manifest, root)
-    paths = _paths(photographs)
+    # By their names: there may be two ways to one photograph.
+    named = {name_in(present_root, each): each for each in _paths(photographs)}
     with change_index(folder) as writer:
         writer.set_root(present_root)
         if root is not None and writer.manifest.roots != manifest.roots:
             writer.publish()
-        addition = _Addition(writer, present_root, replace)
-        checked = progress(paths, len(paths), "check")
-        wanted = [path for path in checked if addition.wants(path)]
-        results = extract_files(extractor, wanted, batch_size)
+        addition = Addition(writer, present_root, replace)
+        wanted = addition.choose(named, progress)
+        results = extract_files(
+            extractor, [named[name] for name in wanted], batch_size
+        )
         results = progress(results, len(wanted), "extract")
-        for path, (digest, result) in zip(wanted, results, strict=True):
+        for name, (digest, result) in zip(wanted, results, strict=True):
             if isinstance(result, ImageError):
                 logger.warning("Skipped: %s", result)
-            addition.take(path, digest, result)
+            addition.take(name, digest, result)
         addition.publish()
         return addition.report()
-
-
-class _Addition:
-    """Photographs on their way into an index."""
-
-    def __init__(self, writer, root, replace):
-        self._writer = writer
-        self._root = root
-        self._replace = replace
-        self._catalog = _Catalog(writer)
-        # Of this addition: the name of each content, and of what it replaces.
-        self._first = {}
-        self._renamed = {}
-        self._shard = []
-        self._added = []
-        self._removed = []
-        self._known = {}
-        self._skipped = {}
-
-    def wants(self, path):
-        """Whether a photograph is to be extracted."""
-        name = self._name(path)
-        try:
-            digest = digest_of(path)
-        except OSError as error:
-            self._skipped[name] = f"{path} cannot be read ({error.strerror})"
-            return False
-        if name in self._catalog.numbers:
-            if self._catalog.digests[name] == digest:
-                self._known[name] = name
-            elif self._replace:
-                return self._is_first(name, digest)
-            else:
-                self._skipped[name] = (
-                    f"{name} is in the index with other content: replace it"
-                )
-            return False
-        present = self._catalog.names.get(digest)
-        if present is None:
-            return self._is_first(name, digest)
-        if self._is_gone(present):
-            self._renamed[name] = present
-            return self._is_first(name, digest)
-        self._known[name] = present
-        return False
-
-    def take(self, path, digest, result):
-        """Takes the features of a photograph, or why it has none."""
-        name = self._name(path)
-        if isinstance(result, ImageError):
-            self._skipped[name] = str(result)
-            return
-        self._shard.append((name, result, bytes.fromhex(digest)))
-        if len(self._shard) == _SHARD:
-            self.publish()
-
-    def publish(self):
-        """Makes a version of the index of what was taken."""
-        if not self._shard:
-            return
-        names = [name for name, _, _ in self._shard]
-        before = [self._renamed.get(name, name) for name in names]
-        replaced = [name for name in before if name in self._catalog.numbers]
-        self._writer.remove(self._catalog.numbers[name] for name in replaced)
-        self._writer.add(
-            [(name, features) for name, features, _ in self._shard],
-            [digest for _, _, digest in self._shard],
-        )
-        self._writer.merge_alike()
-        self._writer.publish()
-        self._removed += replaced
-        self._added += names
-        self._shard = []
-
-    def _is_first(self, name, digest):
-        """Whether no other photograph of the addition has a content."""
-        first = self._first.setdefault(digest, name)
-        if first != name:
-            self._known[name] = first
-        return first == name
-
-    def _is_gone(self, name):
-        """Whether a photograph is no longer where it was indexed."""
-        return self._root.is_dir() and not (self._root / name).exists()
-
-    def report(self):
-        for name, first in [*self._known.items()]:
-            if first in self._skipped:
-                del self._known[name]
-                self._skipped[name] = self._skipped[first]
-        return ChangeReport(
-            self._writer.manifest.version,
-            self._added,
-            self._removed,
-            self._known,
-            self._skipped,
-        )
-
-    def _name(self, path):
-        return name_in(self._root, path)
 
 
 def remove_photographs(folder, names):
@@ -231,7 +109,7 @@ def remove_photographs(folder, names):
     """
     names = [*dict.fromkeys(names)]
     with change_index(folder) as writer:
-        catalog = _Catalog(writer)
+        catalog = Catalog(writer)
         unknown = [name for name in names if name not in catalog.numbers]
         if unknown:
             raise ValueError(
@@ -264,27 +142,6 @@ def compact_index(folder):
             writer.merge_all()
             writer.publish()
         return ChangeReport(writer.manifest.version)
-
-
-class _Catalog:
-    """The photographs of an index.
-
-    Attributes:
-        numbers: dict of name to number.
-        digests: dict of name to the SHA-256 of the file, in hexadecimal.
-        names: dict of that to a name.
-    """
-
-    def __init__(self, writer):
-        self.numbers = {}
-        self.digests = {}
-        for store in writer.stores:
-            for image, number in enumerate(store.numbers.tolist()):
-                if number not in writer.removed:
-                    name = store.names[image]
-                    self.numbers[name] = number
-                    self.digests[name] = store.digests[image].tobytes().hex()
-        self.names = {digest: name for name, digest in self.digests.items()}
 
 
 def _own_extractor(folder, manifest):

@@ -16,7 +16,6 @@ from delf_keras.retrieval.background import choose_background_queries
 from delf_keras.retrieval.index_files import open_files, remove_unused
 from delf_keras.retrieval.manifest import (
     LEARNED_FOLDER,
-    MANIFEST_FILE,
     SEGMENTS_FOLDER,
     check_sizes,
     describe_files,
@@ -278,7 +277,7 @@ class IndexWriter:
 
     def _check_version(self):
         """Loses a change rather than that of another process."""
-        if not (self._folder / MANIFEST_FILE).exists():
+        if not self._manifest.version:
             return
         version = read_manifest(self._folder).version
         try:

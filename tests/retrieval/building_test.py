@@ -198,7 +198,7 @@ def test_list_of_photographs(photographs, tiny_extractor, tmp_path):
     paths = [
         photographs / NAMES[3],
         str(tmp_path / "other.jpg"),
-        photographs / NAMES[3],
+        photographs / "x" / ".." / NAMES[3],
         tmp_path / "absent.jpg",
     ]
     report = build_index(paths, tiny_extractor, pca=PCA)

@@ -8,8 +8,8 @@ import pytest
 from delf_keras.retrieval import (
     ImageIndex,
     add_photographs,
+    addition,
     build_index,
-    changing,
     compact_index,
     index_info,
     remove_photographs,
@@ -170,6 +170,38 @@ def test_content_that_is_there_replaces_as_well(
     assert (digests[-1] == digests[-2]).all()
 
 
+def test_nothing_is_lost_where_contents_change_places(
+    index, best_of, add, photos, photographs
+):
+    """New names that sort before and after have what is replaced."""
+    for name in ("0.jpg", "z.jpg"):
+        shutil.copy(photos / FIRST[0], photos / name)
+        shutil.copy(photographs / LATER[0], photos / FIRST[0])
+        report = add(index, photos, replace=True)
+        assert sorted(report.added) == sorted([name, FIRST[0]])
+        assert best_of(index, photographs / LATER[0]) == FIRST[0]
+        assert best_of(index, photos / name) == name
+        (photos / name).unlink()
+        remove_photographs(index, [name])
+        shutil.copy(photographs / FIRST[0], photos / FIRST[0])
+        add(index, photos, replace=True)
+
+
+def test_copy_of_a_new_photograph_replaces(index, best_of, add, more):
+    """What had its name goes, though its content has another name now."""
+    shutil.copy(more / LATER[0], more / "0.jpg")
+    shutil.copy(more / LATER[0], more / FIRST[1])
+    report = add(index, [more / "0.jpg", more / FIRST[1]], replace=True)
+    assert report.added == ["0.jpg", FIRST[1]]
+    assert report.removed == [FIRST[1]]
+
+
+def test_two_ways_to_one_photograph(index, add, more, tmp_path):
+    (tmp_path / "link").symlink_to(more)
+    report = add(index, [tmp_path / "link" / LATER[0], more / LATER[0]])
+    assert report.added == LATER[:1] and report.known == {}
+
+
 def test_equal_photographs_of_one_addition(index, add, more):
     """Only the first of them; and each once, however its path is written."""
     for name in ("a.jpg", "b.jpg"):
@@ -196,7 +228,7 @@ def test_edit_between_check_and_extraction(
     index, add, more, photographs, monkeypatch
 ):
     """The digest is that of the bytes that were extracted."""
-    check = changing.digest_of
+    check = addition.digest_of
 
     def edited(path):
         digest = check(path)
@@ -204,7 +236,7 @@ def test_edit_between_check_and_extraction(
             shutil.copy(photographs / LATER[1], path)
         return digest
 
-    monkeypatch.setattr(changing, "digest_of", edited)
+    monkeypatch.setattr(addition, "digest_of", edited)
     add(index, more / LATER[0])
     last = ImageIndex.load(index).database.segments[-1].store
     assert last.digests[-1].tobytes().hex() == check(photographs / LATER[1])
@@ -220,7 +252,7 @@ def test_bad_photograph_is_skipped(index, add, more, caplog):
 
 
 def test_interrupted_addition_goes_on(index, add, more, monkeypatch):
-    monkeypatch.setattr(changing, "_SHARD", 1)
+    monkeypatch.setattr(addition, "_SHARD", 1)
 
     def interrupted(iterable, total, label):
         if label == "check":

@@ -266,6 +266,15 @@ def test_lost_update_is_refused(folder, make_photographs):
     assert len(names_of(folder)) == 13 and verify_index(folder) == {}
 
 
+def test_index_that_was_removed_meanwhile_stays_so(folder):
+    with pytest.raises(FileNotFoundError, match="Received: .*/index"):
+        with change_index(folder) as writer:
+            writer.remove([3])
+            (folder / "manifest.json").unlink()
+            writer.publish()
+    assert not (folder / "manifest.json").exists()
+
+
 def test_additions_need_few_open_files(folder, make_photographs):
     """Each photograph a segment, and none merged before the end."""
     with change_index(folder) as writer, few_open_files():
