@@ -17,6 +17,7 @@ percent, to a file.
 
 import json
 import math
+import tokenize
 from pathlib import Path
 
 import numpy as np
@@ -106,7 +107,13 @@ def _load_array(path):
     try:
         with open(path, "rb") as file:
             return np.lib.format.read_array(file, allow_pickle=False)
-    except (IsADirectoryError, ValueError) as error:
+    # The latter two are of numpy's parser of headers.
+    except (
+        IsADirectoryError,
+        ValueError,
+        SyntaxError,
+        tokenize.TokenError,
+    ) as error:
         raise ValueError(
             f"Expected a .npy file of ranks ({error}). Received: {path}"
         ) from error

@@ -1,6 +1,7 @@
 """Feature files: one photograph in `.delf` or `.npz`, many in HDF5."""
 
 import contextlib
+import functools
 import io
 import os
 from pathlib import Path
@@ -23,8 +24,6 @@ _NPZ_ARRAYS = (
 )
 # What a photograph may have or not.
 _GLOBAL = "global_descriptor"
-# Of a file that says nothing of them, as of hloc.
-_H5_ATTRIBUTES = {"fingerprint": "", "upright": False}
 _H5_DATASETS = ("keypoints", "descriptors", "scores", "scales", "image_size")
 
 
@@ -169,7 +168,8 @@ def open_h5(path, mode="r"):
                 source.truncate(0)
             mode = "r+" if os.path.getsize(path) else "w"
         try:
-            file = h5py.File(source, mode)
+            # Since 1.8 HDF5 has checksums of what leads to the arrays.
+            file = h5py.File(source, mode, libver=("v108", "latest"))
         except OSError as error:
             # A file that is absent, locked or forbidden comes with its errno.
             if error.errno is not None:
@@ -219,14 +219,15 @@ def write_h5(file, name, features, made_of=""):
         ValueError: If the file holds features of another fingerprint, or of
             photographs that are not upright alike.
     """
-    common = {key: getattr(features, key) for key in _H5_ATTRIBUTES}
     if not len(file):
-        file.attrs.update(common)
+        file.attrs["fingerprint"] = _fixed(features.fingerprint)
+        file.attrs["upright"] = features.upright
     for key, expected in common_of_h5(file).items():
-        if common[key] != expected:
+        received = getattr(features, key)
+        if received != expected:
             raise ValueError(
                 f"Features in {file.filename} must have its {key} "
-                f"{expected!r}. Received: {key}={common[key]!r}, name={name!r}"
+                f"{expected!r}. Received: {key}={received!r}, name={name!r}"
             )
     height, width = features.image_size
     datasets = {
@@ -243,11 +244,32 @@ def write_h5(file, name, features, made_of=""):
         del group[key]
     for key, values in datasets.items():
         group[key] = values
-    group.attrs["made_of"] = made_of
+    group.attrs["made_of"] = _fixed(made_of)
     # What an interruption leaves behind is the file as of its last flush.
     file.flush()
 
 
+def _reads(function):
+    """Has what HDF5 raises for a damaged file be a ValueError."""
+
+    @functools.wraps(function)
+    def read(file, *args):
+        try:
+            return function(file, *args)
+        except (MemoryError, ValueError):
+            raise
+        except Exception as error:
+            if getattr(error, "errno", None) is not None:
+                raise
+            raise ValueError(
+                f"{file.filename} must be a whole HDF5 file of features. "
+                f"Received: {error}"
+            ) from error
+
+    return read
+
+
+@_reads
 def read_h5(file, name):
     """Reads the features of one photograph.
 
@@ -259,7 +281,8 @@ def read_h5(file, name):
         `LocalFeatures`.
 
     Raises:
-        ValueError: If the features are absent or incomplete.
+        ValueError: If the features are absent or incomplete, or the file is
+            damaged.
     """
     import h5py
 
@@ -282,6 +305,7 @@ def read_h5(file, name):
     )
 
 
+@_reads
 def names_h5(file):
     """Names of the photographs whose features are complete, sorted.
 
@@ -294,6 +318,7 @@ def names_h5(file):
     return sorted(_names_below(file))
 
 
+@_reads
 def made_of_h5(file):
     """What the features of each photograph were made of.
 
@@ -304,14 +329,14 @@ def made_of_h5(file):
         dict of name to what `write_h5` was given, of complete features.
     """
     return {
-        name: file[text_of_name(name)].attrs.get("made_of", "")
+        name: file[text_of_name(name)].attrs.get("made_of", b"").decode()
         for name in names_h5(file)
     }
 
 
 def fingerprint_of_h5(file):
     """Returns the descriptor space of a file of features, "" if unknown."""
-    return file.attrs.get("fingerprint", "")
+    return common_of_h5(file)["fingerprint"]
 
 
 def _names_below(group):
@@ -320,7 +345,9 @@ def _names_below(group):
     if _is_complete(group):
         yield name_of_text(group.name.removeprefix("/"))
         return
-    for item in group.values():
+    for name in group:
+        # Without a word, values() has None for what cannot be read.
+        item = group[name]
         if isinstance(item, h5py.Group):
             yield from _names_below(item)
 
@@ -329,6 +356,7 @@ def _is_complete(group):
     return set(_H5_DATASETS) <= set(group.keys())
 
 
+@_reads
 def common_of_h5(file):
     """Returns what all features of a file have in common.
 
@@ -338,7 +366,13 @@ def common_of_h5(file):
     Returns:
         dict of the attributes `fingerprint` and `upright` of `LocalFeatures`.
     """
+    # A file of hloc has none.
     return {
-        key: type(default)(file.attrs.get(key, default))
-        for key, default in _H5_ATTRIBUTES.items()
+        "fingerprint": file.attrs.get("fingerprint", b"").decode(),
+        "upright": bool(file.attrs.get("upright", False)),
     }
+
+
+def _fixed(text):
+    """Text of a fixed length: HDF5 hangs where a heap of others is damaged."""
+    return np.bytes_(text.encode())

@@ -5,6 +5,7 @@ import errno
 import functools
 import mmap
 import os
+import tokenize
 import weakref
 
 import numpy as np
@@ -63,13 +64,7 @@ def load_array(path):
         ValueError: if it is no array, or not all of one.
     """
     with open(path, "rb") as file:
-        read_header = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }.get(np.lib.format.read_magic(file))
-        if read_header is None:
-            raise ValueError(f"{path} is of an unknown version of .npy")
-        shape, fortran_order, dtype = read_header(file)
+        shape, fortran_order, dtype = _read_header(file)
         start, size = file.tell(), os.fstat(file.fileno()).st_size
         if dtype.hasobject:
             raise ValueError(f"{path} holds Python objects")
@@ -82,6 +77,20 @@ def load_array(path):
     array = np.ndarray(shape, dtype, buffer, start, order=order)
     array.flags.writeable = False
     return array
+
+
+def _read_header(file):
+    read = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }.get(np.lib.format.read_magic(file))
+    if read is None:
+        raise ValueError(f"{file.name} is of an unknown version of .npy")
+    try:
+        return read(file)
+    # numpy evaluates it as Python: the errors are those of its parser.
+    except (SyntaxError, tokenize.TokenError) as error:
+        raise ValueError(f"{file.name} is no array ({error})") from error
 
 
 def _map(descriptor, size):

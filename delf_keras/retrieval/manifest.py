@@ -3,8 +3,10 @@
 import hashlib
 import json
 import re
+import typing
 from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
+from types import UnionType
 
 from delf_keras.atomic import atomic_path, sync, sync_tree
 
@@ -159,6 +161,11 @@ def _checked(content):
         raise ValueError("it has been changed: its checksum is another")
     content.pop("format_version")
     manifest = Manifest(**content)
+    for name, kind in typing.get_type_hints(Manifest).items():
+        if not _is_of(kind, getattr(manifest, name)):
+            raise ValueError(f"its {name} is not of type {kind}")
+    if not (manifest.roots and manifest.segments):
+        raise ValueError("it has no roots, or no segments")
     for name in manifest.segments:
         if not is_segment_name(name):
             raise ValueError(f"{name!r} is no name of a segment")
@@ -168,6 +175,21 @@ def _checked(content):
         if not inside or ".." in path.parts or "\\" in name or ":" in name:
             raise ValueError(f"{name!r} is no file of an index")
     return manifest
+
+
+def _is_of(kind, value):
+    """Whether a value of JSON, where a tuple is a list, is of a type."""
+    origin, parts = typing.get_origin(kind), typing.get_args(kind)
+    if origin is UnionType:
+        return any(_is_of(part, value) for part in parts)
+    if type(value) is not (list if origin is tuple else origin or kind):
+        return False
+    if origin is tuple:
+        return len(value) == len(parts) and all(map(_is_of, parts, value))
+    if origin is dict:
+        key, item = parts
+        return all(_is_of(key, k) and _is_of(item, value[k]) for k in value)
+    return origin is None or all(_is_of(*parts, each) for each in value)
 
 
 def _digest(content):

@@ -125,6 +125,11 @@ def test_ranks_must_be_a_plain_array(revisited, tmp_path):
     ranks.write_bytes(b"")
     with pytest.raises(ValueError, match="Expected a .npy file"):
         _run(f"--gnd={gnd}", f"--ranks={ranks}")
+    np.save(ranks, np.zeros((4, 1), int))
+    # The header, which numpy reads as Python, is never closed.
+    ranks.write_bytes(ranks.read_bytes().replace(b"}", b" "))
+    with pytest.raises(ValueError, match="Expected a .npy file"):
+        _run(f"--gnd={gnd}", f"--ranks={ranks}")
     archive = tmp_path / "ranks.npz"
     np.savez(archive, ranks=np.zeros((4, 1), int))
     for path in (archive, tmp_path):

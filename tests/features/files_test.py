@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from delf_keras.features.files import (
+    fingerprint_of_h5,
     load_features,
     made_of_h5,
     names_h5,
@@ -153,6 +154,23 @@ def test_h5_round_trip(tmp_path):
             assert again.descriptors.flags.c_contiguous
 
 
+def test_damaged_h5_is_refused(tmp_path):
+    """Checksums tell damage of all that is not an array."""
+    path = tmp_path / "features.h5"
+    with open_h5(path, "w") as file:
+        write_h5(file, "a.jpg", make_features(3, 4))
+    whole = path.read_bytes()
+
+    for name in (b"delf-", b"descriptors", b"image_size", b"upright"):
+        path.write_bytes(whole.replace(name, name.upper()))
+        with (
+            pytest.raises(ValueError, match="must be a whole HDF5 file"),
+            open_h5(path) as file,
+        ):
+            for name in names_h5(file):
+                read_h5(file, name)
+
+
 def test_h5_layout_is_that_of_hloc(tmp_path):
     features = make_features(7, 40)
     with open_h5(tmp_path / "features.h5", "a") as file:
@@ -168,7 +186,7 @@ def test_h5_layout_is_that_of_hloc(tmp_path):
         # And an image of the size of the photograph, channels first.
         assert tuple(group["image_size"])[::-1] == (480, 640)
         assert group["image_size"].dtype.kind == "i"
-        assert file.attrs["fingerprint"] == features.fingerprint
+        assert fingerprint_of_h5(file) == features.fingerprint
         assert not file.attrs["upright"]
     x, y = arrays["keypoints"].T
     np.testing.assert_array_equal(y, features.locations[:, 0])

@@ -101,6 +101,16 @@ def test_part_of_an_array(tmp_path):
             load_array(tmp_path / "a.npy")
 
 
+@pytest.mark.parametrize("damage", [b"\0", b"|", b"(", b'"'])
+def test_damaged_header(tmp_path, damage):
+    """Read as Python, it gives the errors of a parser."""
+    save_array(tmp_path / "a.npy", np.arange(100))
+    contents = (tmp_path / "a.npy").read_bytes()
+    (tmp_path / "a.npy").write_bytes(contents.replace(b"}", damage))
+    with pytest.raises(ValueError, match="a.npy is no array"):
+        load_array(tmp_path / "a.npy")
+
+
 def test_nothing_is_unpickled(tmp_path):
     np.save(tmp_path / "a.npy", np.array([{"evil": 1}], object))
     with pytest.raises(ValueError, match="Python objects"):

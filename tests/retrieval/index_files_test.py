@@ -280,7 +280,6 @@ def test_manifest_with_other_values(index_folder, edit_manifest, changes):
     "changes",
     [
         {"files": {"learned/absent": [1, "0"]}},
-        {"files": []},
         {"segments": ["000002"]},
         {"extraction": {"max_features": 0}},
         {"extraction": {"unknown": 1}},

@@ -107,6 +107,31 @@ def test_names_outside_of_the_folder_are_refused(manifest, tmp_path, changes):
         read_manifest(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"version": True},
+        {"version": None},
+        {"roots": []},
+        {"roots": ["..", 1]},
+        {"extraction": []},
+        {"server": 8500},
+        {"segments": {"000001": 1}},
+        {"segments": []},
+        {"removed": 5},
+        {"removed": [2.5]},
+        {"files": []},
+        {"files": {"learned/a.npy": 3}},
+        {"files": {"learned/a.npy": [3]}},
+        {"files": {"learned/a.npy": [ABC, 3]}},
+    ],
+)
+def test_values_of_another_type_are_refused(manifest, tmp_path, changes):
+    replace(manifest, **changes).write(tmp_path)
+    with pytest.raises(ValueError, match="manifest of an index is expected"):
+        read_manifest(tmp_path)
+
+
 def test_changed_value_is_noticed(manifest, tmp_path):
     manifest.write(tmp_path)
     path = tmp_path / "manifest.json"
