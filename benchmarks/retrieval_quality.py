@@ -27,6 +27,7 @@ from delf_keras.benchmarking.report import (
 from delf_keras.benchmarking.running import BenchmarkOptions, run_benchmark
 from delf_keras.datasets.benchmarks import open_benchmark
 from delf_keras.evaluation import format_revisited
+from delf_keras.features.extraction_options import ExtractionOptions
 from delf_keras.features.photographs import read_query
 from delf_keras.retrieval import PcaOptions, SearchOptions
 
@@ -41,9 +42,16 @@ flags.DEFINE_integer(
     "Seed of random weights for the preset's network: what training is "
     "measured against.",
 )
-flags.DEFINE_integer("max_image_size", 640, "Pixels of the longer side.")
-flags.DEFINE_integer("max_features", 1000, "Features of a photograph.")
-flags.DEFINE_string("precision", "float32", "float32 or bfloat16.")
+_EXTRACTION = {
+    "max_image_size": "Pixels to which a longer side is shrunk.",
+    "min_image_size": "Pixels to which a longer side is enlarged.",
+    "max_features": "Features of a photograph.",
+}
+for _name, _text in _EXTRACTION.items():
+    flags.DEFINE_integer(_name, getattr(ExtractionOptions, _name), _text)
+flags.DEFINE_string(
+    "precision", ExtractionOptions.precision, "float32 or bfloat16."
+)
 flags.DEFINE_integer("pca_dimension", 40, "PCA of a preset without one.")
 flags.DEFINE_bool("whiten", False, "Whether that PCA whitens.")
 flags.DEFINE_string("factory", None, "faiss factory string.")
@@ -89,10 +97,8 @@ def make_extractor():
     extractor = Extractor.from_preset(
         FLAGS.preset,
         weights=FLAGS.weights,
-        max_image_size=FLAGS.max_image_size,
-        min_image_size=FLAGS.max_image_size,
-        max_features=FLAGS.max_features,
         precision=FLAGS.precision,
+        **{name: FLAGS[name].value for name in _EXTRACTION},
     )
     if FLAGS.random_seed is None:
         return extractor

@@ -213,7 +213,10 @@ def tiny_extractor(tiny_model):
     from delf_keras.features.extractor import Extractor
 
     return Extractor(
-        tiny_model, options=ExtractionOptions(max_features=200, scales=(1.0,))
+        tiny_model,
+        options=ExtractionOptions(
+            max_features=200, scales=(1.0,), min_image_size=0
+        ),
     )
 
 

@@ -177,7 +177,9 @@ def test_flags_of_benchmarks_in_the_text():
 @pytest.fixture(scope="module")
 def server(tiny_model, tmp_path_factory):
     """An `EmbeddedServer` of a tiny export, on ports that are free."""
-    options = ExtractionOptions(max_features=20, scales=(1.0,))
+    options = ExtractionOptions(
+        max_features=20, scales=(1.0,), min_image_size=0
+    )
     base = tmp_path_factory.mktemp("served") / "delf"
     export(Extractor(tiny_model, options=options), base, 1)
     options = ServerOptions(grpc_port=0, rest_port=0)

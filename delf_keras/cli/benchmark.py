@@ -7,11 +7,10 @@
 The data sets are oxford5k, oxford105k, paris6k, paris106k, roxford5k,
 rparis6k, roxford5k+1m and rparis6k+1m; or a folder with jpg/ and a ground
 truth: gnd_*.pkl in the layout of Revisited Oxford, or the text files of
-Oxford5k. Photographs are brought to 640 pixels unless --max_image_size and
---min_image_size say otherwise. Queries are cropped to their boxes; PCA and
-codebooks are learned on the other city for the published sets, on the
-database for a folder, or on --learn_on. Prints mAP and mP@k as the reference
-evaluators do, beside what others have published.
+Oxford5k. Queries are cropped to their boxes; PCA and codebooks are learned on
+the other city for the published sets, on the database for a folder, or on
+--learn_on. Prints mAP and mP@k as the reference evaluators do, beside what
+others have published.
 
 Every stage is kept in --work_dir: an interrupted run goes on when the same
 command is given again, and another option does again only what it changes.
@@ -37,9 +36,6 @@ _RESULTS = Path("benchmarks/results")
 def define_flags(flags):
     """Defines the flags of this verb."""
     define_extraction_flags(flags)
-    # The size that published numbers of this project are measured at.
-    flags.set_default("max_image_size", 640)
-    flags.set_default("min_image_size", 640)
     define_batch_flag(flags)
     define_search_flags(flags)
     define_index_flags(flags)

@@ -51,8 +51,7 @@ def run(flags, args):
     picture = output / "result.png"
     steps = (
         ("index", f"--photos={photos}", f"--output={index}")
-        + _model_flags(flags.weights)
-        + ("--max_image_size=640",),
+        + _model_flags(flags.weights),
         ("search", f"--index={index}", f"--query={query}")
         + (f"--picture={picture}", "--top=8"),
     )

@@ -32,7 +32,6 @@ _FIXED_BY_EXPORT = (
 _FIXED_IN_MODULE = (
     "weights",
     "iou_threshold",
-    "min_image_size",
     "global_power",
     "precision",
     "pca",
@@ -102,7 +101,8 @@ def define_extraction_flags(
     absl_flags.DEFINE_integer(
         "min_image_size",
         ExtractionOptions.min_image_size,
-        "Pixels to which a longer side is enlarged; 0 for no enlargement.",
+        "Pixels to which a longer side is enlarged, but not beyond "
+        "--max_image_size; 0 for no enlargement.",
         lower_bound=0,
         flag_values=flags,
     )
@@ -254,6 +254,7 @@ def _open_module(flags, options):
     names = (
         "max_features",
         "max_image_size",
+        "min_image_size",
         "scales",
         "score_threshold",
         "upright",

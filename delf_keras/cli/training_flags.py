@@ -6,6 +6,7 @@ import math
 from absl import flags as absl_flags
 
 from delf_keras.cli.extraction_flags import are_numbers
+from delf_keras.features.extraction_options import ExtractionOptions
 from delf_keras.training.options import (
     OPTIMIZERS,
     POOLINGS,
@@ -75,7 +76,7 @@ _INTEGERS = {
         "score threshold of the preset.",
     ),
     "max_image_size": (
-        1024,
+        ExtractionOptions.max_image_size,
         0,
         "Pixels to which a longer side is shrunk "
         "when the PCA is fitted; 0 for no limit.",

@@ -17,9 +17,11 @@ class ExtractionOptions:
         iou_threshold: Of two receptive fields that overlap by more than this
             (intersection over union), the one of lower score is dropped;
             1.0 keeps both.
-        max_image_size: Pixels to which a longer side is shrunk first, or 0.
-        min_image_size: Pixels to which one is enlarged, or 0: a thumbnail
-            has fewer features than it could.
+        max_image_size: Pixels to which a longer side is shrunk first; 0 for
+            no limit.
+        min_image_size: Pixels to which one is enlarged, but not beyond
+            `max_image_size`: a small photograph has fewer features than it
+            could, and coarser ones. 0 for none.
         scales: Scales of the image pyramid.
         global_power: Power of the generalised mean (GeM) that pools all cells
             to a descriptor of the whole photograph, such as 3; 0 for none.
@@ -31,8 +33,8 @@ class ExtractionOptions:
     max_features: int = 1000
     score_threshold: float = 0.0
     iou_threshold: float = 1.0
-    max_image_size: int = 1024
-    min_image_size: int = 0
+    max_image_size: int = 640
+    min_image_size: int = 640
     scales: tuple[float, ...] = DEFAULT_SCALES
     precision: str = "float32"
     global_power: float = 0.0
@@ -43,9 +45,7 @@ class ExtractionOptions:
         problems = {
             "max_features": self.max_features < 1,
             "max_image_size": self.max_image_size < 0,
-            "min_image_size": not 0
-            <= self.min_image_size
-            <= (self.max_image_size or self.min_image_size),
+            "min_image_size": self.min_image_size < 0,
             "scales": not self.scales or min(self.scales) <= 0,
             "precision": self.precision not in PRECISIONS,
             "global_power": self.global_power < 0,
@@ -54,9 +54,8 @@ class ExtractionOptions:
         for name, wrong in problems.items():
             if wrong:
                 raise ValueError(
-                    "max_features and scales must be positive, max_image_size "
-                    "not negative, min_image_size at most that, global_power "
-                    "not negative, iou_threshold in (0, 1], precision one of "
-                    f"{sorted(PRECISIONS)}. "
+                    "max_features and scales must be positive, sizes and "
+                    "global_power not negative, iou_threshold in (0, 1], "
+                    f"precision one of {sorted(PRECISIONS)}. "
                     f"Received: {name}={getattr(self, name)!r}"
                 )

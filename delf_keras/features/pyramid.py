@@ -19,7 +19,7 @@ def fit_scale(size, max_image_size, min_image_size=0):
     Args:
         size: float32 tensor `[2]`.
         max_image_size: int. Pixels, or 0 for no limit.
-        min_image_size: int. Pixels, at most `max_image_size`, or 0.
+        min_image_size: int. Pixels, or 0. The other limit goes first.
     """
     longer = tf.reduce_max(size)
     scale = tf.maximum(min_image_size / longer, 1.0)

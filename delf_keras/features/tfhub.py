@@ -30,7 +30,7 @@ class TfHubExtractor(FeatureSource):
         handle: str. The URL of the module, or a local folder of it.
         score_threshold: float. Lowest attention score.
         **options: Further fields of `ExtractionOptions`: `max_features`,
-            `max_image_size` and `scales`.
+            `max_image_size`, `min_image_size` and `scales`.
 
     Raises:
         FileNotFoundError: if the module is not there and cannot be downloaded.
@@ -75,7 +75,9 @@ class TfHubExtractor(FeatureSource):
     def _features(self, image):
         use_tensorflow()
         size = tf.constant(image.shape[:2], tf.float32)
-        fit = pyramid.fit_scale(size, self.options.max_image_size)
+        fit = pyramid.fit_scale(
+            size, self.options.max_image_size, self.options.min_image_size
+        )
         fitted_size = pyramid.level_size(size, fit)
         fitted = pyramid.resize(image[None], fitted_size)
         outputs = self._extract_features(

@@ -34,12 +34,12 @@ class FinishingOptions:
         pca: `PcaOptions`; its seed also draws the sample of photographs.
         features: Features that nine of ten photographs shall keep at the
             calibrated score threshold.
-        max_image_size: Pixels to which a longer side is shrunk first, or 0.
+        max_image_size: See `ExtractionOptions`.
     """
 
     pca: PcaOptions = PcaOptions()
     features: int = 1000
-    max_image_size: int = 1024
+    max_image_size: int = ExtractionOptions.max_image_size
 
 
 def trained_delf(classifier, half=False):

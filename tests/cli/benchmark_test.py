@@ -19,7 +19,6 @@ def arguments(revisited_set, tiny_preset, folder):
         f"--dataset={revisited_set}",
         f"--preset={tiny_preset}",
         "--max_image_size=208",
-        "--min_image_size=0",
         "--scales=1",
         "--pca_dimension=16",
         f"--work_dir={folder / 'work'}",

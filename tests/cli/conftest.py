@@ -104,7 +104,12 @@ def photos(scenes, tmp_path):
 @pytest.fixture(scope="session")
 def small(tiny_preset):
     """Flags for a tiny model without PCA, and quick extraction."""
-    return f"--preset={tiny_preset}", "--scales=1", "--max_features=200"
+    return (
+        f"--preset={tiny_preset}",
+        "--scales=1",
+        "--max_features=200",
+        "--min_image_size=0",
+    )
 
 
 @pytest.fixture(scope="session")

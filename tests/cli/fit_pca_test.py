@@ -8,7 +8,7 @@ from sklearn.decomposition import PCA
 from delf_keras.features.extractor import Extractor
 
 NAMES = ("a.jpg", "b.jpg", "more/c.png")
-OPTIONS = {"scales": (1.0,), "max_features": 200}
+OPTIONS = {"scales": (1.0,), "max_features": 200, "min_image_size": 0}
 
 
 def test_descriptors_are_scikit_learn_s(scenes, tiny_preset, fitted):

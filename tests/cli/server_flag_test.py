@@ -18,6 +18,7 @@ def serve(finish, preset, base):
         f"--output={base}",
         "--scales=1",
         "--max_features=200",
+        "--min_image_size=0",
     )
     assert finished.code == 0
     server = EmbeddedServer(base, ServerOptions(grpc_port=0, rest_port=0))
@@ -42,7 +43,12 @@ def address(server, request):
 
 @pytest.fixture(scope="module")
 def preset_flags(fitted):
-    return f"--preset={fitted}", "--scales=1", "--max_features=200"
+    return (
+        f"--preset={fitted}",
+        "--scales=1",
+        "--max_features=200",
+        "--min_image_size=0",
+    )
 
 
 def test_extract(command, caplog, preset_flags, address, photos, tmp_path):

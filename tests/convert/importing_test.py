@@ -95,7 +95,10 @@ def test_preset(google, released, tmp_path, make_photograph):
     """Descriptors of the preset are Google's: L2, PCA, whitening, L2."""
     save_imported(import_weights(released), tmp_path / "preset", released)
     extractor = Extractor.from_preset(
-        tmp_path / "preset", max_image_size=0, scales=(0.5, 1.0)
+        tmp_path / "preset",
+        max_image_size=0,
+        min_image_size=0,
+        scales=(0.5, 1.0),
     )
     image = make_photograph(150, 201)
     features = extractor.extract(image)

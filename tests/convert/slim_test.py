@@ -222,7 +222,10 @@ def test_grid_of_google_s_photograph(test_data):
     )
     model.build((None, None, None, 3))
     options = ExtractionOptions(
-        max_features=100_000, max_image_size=0, scales=GOOGLE_SCALES
+        max_features=100_000,
+        max_image_size=0,
+        min_image_size=0,
+        scales=GOOGLE_SCALES,
     )
     outputs = extraction_graph(model, None, options)(image[None])
     count = outputs["num_features"][0]

@@ -187,7 +187,9 @@ def test_extraction(tmp_path, make_photograph):
     """Descriptors are those of the autoencoder; no PCA is needed."""
     tf.saved_model.save(Export(12), str(tmp_path / "export"))
     imported = import_weights(tmp_path / "export")
-    options = ExtractionOptions(scales=(1.0,), max_features=10)
+    options = ExtractionOptions(
+        scales=(1.0,), max_features=10, min_image_size=0
+    )
     features = Extractor(imported.model, options=options).extract(
         make_photograph(130, 160)
     )

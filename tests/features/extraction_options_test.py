@@ -36,7 +36,8 @@ def test_wrong_options(options, received):
 def test_default_options():
     options = ExtractionOptions()
 
-    assert (options.max_features, options.max_image_size) == (1000, 1024)
+    assert options.max_features == 1000
+    assert options.max_image_size == options.min_image_size == 640
     assert (options.score_threshold, options.iou_threshold) == (0.0, 1.0)
     assert ExtractionOptions(scales=[1, 2]).scales == (1, 2)
     assert hash(options) == hash(ExtractionOptions())

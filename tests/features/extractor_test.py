@@ -17,7 +17,7 @@ from delf_keras.features.pca import Pca, fit_pca
 from delf_keras.models.delf import Delf
 from delf_keras.models.weights import model_fingerprint
 
-OPTIONS = {"max_features": 60, "scales": (0.5, 1.0)}
+OPTIONS = {"max_features": 60, "scales": (0.5, 1.0), "min_image_size": 0}
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +239,9 @@ def test_fingerprint_is_of_the_descriptor_space(extractor, pca):
     )
     same = [
         Extractor(model, pca),
-        Extractor(model, pca, ExtractionOptions(max_features=3)),
+        Extractor(
+            model, pca, ExtractionOptions(max_features=3, min_image_size=0)
+        ),
         extractor.with_pca(None).with_pca(pca),
     ]
     others = [extractor.with_pca(None), extractor.with_pca(whitened)]
@@ -325,7 +327,7 @@ def test_a_backbone_of_any_layers(make_network, make_photograph, tmp_path):
     model = Delf(make_network(), "conv", scaling="tf", autoencoder=6)
     model.build((None, None, None, 3))
     image = make_photograph(96, 128)
-    options = {"scales": (1.0,), "global_power": 3.0}
+    options = {"scales": (1.0,), "global_power": 3.0, "min_image_size": 0}
     extractor = Extractor(model, options=ExtractionOptions(**options))
     features = extractor.extract(image)
     outputs = {name: np.asarray(x)[0] for name, x in model(image[None]).items()}
@@ -351,5 +353,7 @@ def test_a_backbone_of_any_layers(make_network, make_photograph, tmp_path):
         )
         assert loaded.fingerprint == extractor.fingerprint
         assert len(loaded.extract(image)) == len(features)
-    tiny = Extractor(model, options=ExtractionOptions(scales=(0.1, 0.25)))
+    tiny = Extractor(
+        model, options=ExtractionOptions(scales=(0.1, 0.25), min_image_size=0)
+    )
     assert len(tiny.extract(image[:10, :12])) >= 0

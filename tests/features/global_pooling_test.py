@@ -37,7 +37,9 @@ def test_equals_the_formula(levels, power):
 def test_codes_of_an_autoencoder_keep_their_sign(make_model, make_photograph):
     model = make_model(attention="conv", autoencoder=6)
     image = make_photograph()
-    options = ExtractionOptions(scales=(1.0,), global_power=3.0)
+    options = ExtractionOptions(
+        scales=(1.0,), global_power=3.0, min_image_size=0
+    )
     features = Extractor(model, options=options).extract(image)
     dense = model(image[None])["features"][0].numpy()
     expected = unit(np.cbrt(np.mean(dense**3, axis=(0, 1))))
@@ -57,7 +59,9 @@ def test_far_levels_if_there_are_no_others(levels):
 
 def test_extractor_gives_it_if_asked(tiny_model, make_photograph):
     image = make_photograph()
-    options = ExtractionOptions(scales=(1.0,), global_power=3.0)
+    options = ExtractionOptions(
+        scales=(1.0,), global_power=3.0, min_image_size=0
+    )
     features = Extractor(tiny_model, options=options).extract(image)
     dense = tiny_model(image[None])["features"][0].numpy()
     expected = unit(np.mean(dense**3, axis=(0, 1)) ** (1 / 3))

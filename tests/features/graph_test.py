@@ -12,7 +12,7 @@ from delf_keras.features.receptive_field import ReceptiveField
 from delf_keras.models.residual import LAYOUTS
 
 SCALES = (0.5, 2**-0.5, 1.0, 2**0.5)
-EVERY = {"max_features": 100_000, "scales": SCALES}
+EVERY = {"max_features": 100_000, "scales": SCALES, "min_image_size": 0}
 
 
 @pytest.fixture(scope="module")
@@ -251,7 +251,9 @@ def test_overlapping_receptive_fields(tiny_model, photograph, features, pca):
 
 def test_batch_equals_one_by_one(tiny_model, pca, make_photograph):
     batch = np.stack([make_photograph(90, 120, seed) for seed in range(3)])
-    options = ExtractionOptions(max_features=40, score_threshold=0.01)
+    options = ExtractionOptions(
+        max_features=40, score_threshold=0.01, min_image_size=0
+    )
     extract = extraction_graph(tiny_model, pca, options)
     together = {name: rows.numpy() for name, rows in extract(batch).items()}
 
@@ -276,7 +278,9 @@ def test_no_size_traces_again(monkeypatch, tiny_model, make_photograph):
         return dense_features(*args)
 
     monkeypatch.setattr(graph, "dense_features", counted)
-    extract = extraction_graph(tiny_model, None, ExtractionOptions())
+    extract = extraction_graph(
+        tiny_model, None, ExtractionOptions(min_image_size=0)
+    )
     for count, size in ((1, (60, 80)), (2, (81, 60)), (1, (33, 47))):
         images = np.stack([make_photograph(*size)] * count)
         assert extract(images)["locations"].shape[0] == count
@@ -289,7 +293,7 @@ def test_cells_of_a_photograph(make_model, make_photograph):
     cells = graph.dense_features(
         graph.DenseNetwork.of(model, model),
         make_photograph(768, 1024)[None],
-        ExtractionOptions(),
+        ExtractionOptions(max_image_size=0),
     )
     assert {name: tuple(rows.shape) for name, rows in cells.items()} == {
         "features": (1, 24463, 16),
@@ -315,7 +319,9 @@ def test_small_photographs(make_model, stride_placement):
         resnet={"stride_placement": stride_placement},
     )
     scales = (0.25, 1.0)
-    options = ExtractionOptions(scales=scales, global_power=3.0)
+    options = ExtractionOptions(
+        scales=scales, global_power=3.0, min_image_size=0
+    )
     extract = extraction_graph(model, None, options)
     for height in range(1, 41):
         for width in (height, 41 - height, 100):

@@ -34,7 +34,11 @@ def module(tmp_path_factory):
 @pytest.fixture(scope="module")
 def extractor(module):
     return Extractor.from_tfhub(
-        str(module), score_threshold=0.3, scales=SCALES, max_features=40
+        str(module),
+        score_threshold=0.3,
+        scales=SCALES,
+        max_features=40,
+        min_image_size=0,
     )
 
 
@@ -42,7 +46,7 @@ def test_equals_the_imported_model(module, extractor, make_photograph):
     """Its locations and descriptors, the PCA inside the module included."""
     imported = import_weights(module)
     options = ExtractionOptions(
-        max_features=40, score_threshold=0.3, scales=SCALES
+        min_image_size=0, max_features=40, score_threshold=0.3, scales=SCALES
     )
     expected = Extractor(imported.model, imported.pca, options)
 

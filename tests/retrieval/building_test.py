@@ -175,7 +175,9 @@ def test_no_feature_is_strong_enough(folder, tiny_model, caplog):
     caplog.set_level(logging.ERROR)
     extractor = Extractor(
         tiny_model,
-        options=ExtractionOptions(score_threshold=1e9, scales=(1.0,)),
+        options=ExtractionOptions(
+            score_threshold=1e9, scales=(1.0,), min_image_size=0
+        ),
     )
     with pytest.raises(
         ValueError, match="Received: 2 photographs.*score of at least"

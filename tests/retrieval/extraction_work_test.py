@@ -156,7 +156,9 @@ def test_changed_options_do_not_reuse_features(
             PCA,
             Extractor(
                 tiny_model,
-                options=ExtractionOptions(max_features=50, scales=(1.0,)),
+                options=ExtractionOptions(
+                    max_features=50, scales=(1.0,), min_image_size=0
+                ),
             ),
         ),
     }[change]

@@ -25,7 +25,10 @@ def served_extractor(tiny_extractor, photographs):
         tiny_extractor.model,
         pca,
         ExtractionOptions(
-            max_features=50, max_image_size=200, scales=(0.5, 1.0)
+            max_features=50,
+            max_image_size=200,
+            min_image_size=0,
+            scales=(0.5, 1.0),
         ),
         {"origin": "random weights", "licence": "none"},
     )

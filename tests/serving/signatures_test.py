@@ -87,7 +87,9 @@ def test_a_batch_of_none(signatures):
 def test_few_features_are_padded(tiny_model, make_photograph):
     """A photograph of 12 cells, and a threshold that half of them pass."""
     image = make_photograph(48, 64)
-    options = ExtractionOptions(max_features=30, scales=(1.0,))
+    options = ExtractionOptions(
+        max_features=30, scales=(1.0,), min_image_size=0
+    )
     every = Extractor(tiny_model, options=options).extract(image)
     options = dataclasses.replace(
         options, score_threshold=float(np.median(every.scores))
@@ -164,7 +166,9 @@ def test_delf_compat(compat, tiny_model, files):
     outputs = compat(image)
     expected = Extractor(
         tiny_model,
-        options=ExtractionOptions(max_features=10_000, scales=(0.5, 1.0)),
+        options=ExtractionOptions(
+            max_features=10_000, scales=(0.5, 1.0), min_image_size=0
+        ),
     ).extract(image)
     count = 5 * 5 + 10 * 10
 

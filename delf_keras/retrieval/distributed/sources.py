@@ -118,7 +118,4 @@ def describe_source(extractor, work):
         return SavedModelSource(key, work, name)
     if hasattr(extractor, "connection"):
         return ServedSource(key, extractor.address, extractor.connection)
-    names = ("score_threshold", "max_features", "max_image_size", "scales")
-    return TfHubSource(
-        key, extractor.address, {name: options[name] for name in names}
-    )
+    return TfHubSource(key, extractor.address, options)
