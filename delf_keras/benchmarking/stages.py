@@ -20,6 +20,7 @@ from delf_keras.retrieval import (
     SearchOptions,
     build_index,
 )
+from delf_keras.system_errors import is_of_system
 
 _ARRAYS = ("scores", "inliers", "seconds")
 
@@ -83,8 +84,10 @@ class Stages:
             self.kept |= {"learn", "extract", "index"}
             return kept
         features_folder = self._folder / f"features-{features_key}"
+        new = folder.with_suffix(".new")
+        shutil.rmtree(new, ignore_errors=True)
         report, costs = self._build(
-            features_folder, folder, extractor, learn_on, batch_size
+            features_folder, new, extractor, learn_on, batch_size
         )
         built = {
             "skipped": report.skipped,
@@ -95,10 +98,12 @@ class Stages:
             },
             "extracted": costs["extracted"],
         }
+        shutil.rmtree(folder, ignore_errors=True)
+        new.rename(folder)
         # Without its record, the folder is not known for whole.
         with atomic_path(record) as temporary:
             temporary.write_text(json.dumps(built))
-        return report.index, built
+        return ImageIndex.load(folder), built
 
     def _build(self, folder, output, extractor, learn_on, batch_size):
         """Returns the `BuildReport`, and what extraction cost in all."""
@@ -208,12 +213,9 @@ def _files_of_build(folder):
 
 def _load_index(folder, record):
     """Returns a kept index and its record, None if there is no whole one."""
-    if not folder.is_dir():
-        return None
     try:
         return ImageIndex.load(folder), json.loads(record.read_text())
-    except (OSError, ValueError):
-        shutil.rmtree(folder)
+    except (FileNotFoundError, ValueError):
         return None
 
 
@@ -231,9 +233,13 @@ def _search(index, features, options):
 
 def _load(path):
     """Returns the arrays of a file, None if it is absent or damaged."""
+    if not path.exists():
+        return None
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return tuple(arrays[name] for name in _ARRAYS)
     # numpy, zipfile and zlib have a dozen exceptions for a damaged file.
-    except Exception:
+    except Exception as error:
+        if is_of_system(error):
+            raise
         return None

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from delf_keras.atomic import atomic_path
+from delf_keras.system_errors import is_of_system
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +120,7 @@ def load_pca(path):
     """Reads a PCA that `save_pca` wrote.
 
     Raises:
-        FileNotFoundError: if there is no such file.
+        OSError: if the file cannot be read.
         ValueError: if the file is not a PCA.
     """
     try:
@@ -134,8 +135,6 @@ def load_pca(path):
                 whiten=bool(arrays["whiten"]),
                 model_fingerprint=str(arrays["model_fingerprint"]),
             )
-    except FileNotFoundError:
-        raise
     except (
         # NumPy raises the first two for an empty file and for a plain array.
         EOFError,
@@ -145,6 +144,8 @@ def load_pca(path):
         OSError,
         zipfile.BadZipFile,
     ) as error:
+        if is_of_system(error):
+            raise
         raise ValueError(
             "A PCA file is an .npz with mean, components, variances, whiten "
             f"and model_fingerprint. Received: {path} ({error})"

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import keras
 
+from delf_keras.system_errors import is_of_system
+
 
 def load_imagenet_weights(backbone, path=None):
     """Gives a `ResNet` the ImageNet weights of keras.applications.
@@ -115,6 +117,8 @@ def _load(backbone, path):
             raise ValueError(f"{count} arrays, not {sorted(models)}")
         models[count].load_weights(path)
     except (ValueError, OSError, KeyError) as error:
+        if is_of_system(error):
+            raise
         reason = str(error).split("\n")[0]
         raise ValueError(
             f"{path} does not hold the weights of ResNet{backbone.depth} of "

@@ -28,6 +28,7 @@ from delf_keras.retrieval.manifest import (
 )
 from delf_keras.retrieval.roots import describe_root, find_root
 from delf_keras.retrieval.segment import Segment
+from delf_keras.system_errors import is_of_system
 
 
 def create_index(
@@ -168,8 +169,7 @@ def open_files(folder, manifest):
         return _open_files(folder, manifest)
     # numpy and faiss have a dozen exceptions for a damaged file.
     except Exception as error:
-        of_system = isinstance(error, (OSError, MemoryError))
-        if of_system and not isinstance(error, FileNotFoundError):
+        if is_of_system(error) and not isinstance(error, FileNotFoundError):
             raise
         raise ValueError(
             f"The index is damaged: build it again. Received: {folder} "

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from delf_keras.atomic import atomic_path
 from delf_keras.models.weights import check_finite, save_weights
+from delf_keras.system_errors import is_of_system
 
 STATE_FILE = "state.json"
 LOG_FILE = "log.csv"
@@ -127,6 +128,8 @@ def load_epoch(folder, classifier, epoch):
     try:
         classifier.load_weights(path)
     except (OSError, ValueError, KeyError) as error:
+        if is_of_system(error) and not isinstance(error, FileNotFoundError):
+            raise
         reason = str(error).split("\n")[0]
         raise ValueError(
             f"{path} does not hold the weights of this run: remove the folder "

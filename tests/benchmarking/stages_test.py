@@ -1,6 +1,8 @@
 """What is kept is kept for what it depends on, and for nothing else."""
 
 import dataclasses
+import errno
+import os
 import shutil
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from delf_keras.benchmarking.running import BenchmarkOptions, run_benchmark
 from delf_keras.datasets.benchmarks import open_benchmark
 from delf_keras.features.pca_fitting import PcaOptions
+from delf_keras.retrieval import ImageIndex
 
 OPTIONS = BenchmarkOptions(pca=PcaOptions(16))
 
@@ -129,3 +132,38 @@ def test_damaged_file_is_made_again(run, benchmark, work, kind):
     else:
         assert again.kept == {"queries", "search", "verify"}
     assert again.extracted == len(benchmark.image_names)
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EACCES])
+def test_what_the_system_cannot_open_stays(
+    run, benchmark, work, monkeypatch, number
+):
+    before = sorted(work.rglob("*"))
+
+    def fail(folder):
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ImageIndex, "load", fail)
+        with pytest.raises(OSError, match=os.strerror(number)):
+            run(benchmark, work)
+    assert sorted(work.rglob("*")) == before
+    assert "index" in run(benchmark, work).kept
+
+
+def test_damaged_index_stays_until_there_is_another(run, benchmark, work):
+    (folder,) = work.glob("index-*/")
+    damaged = folder / "learned" / "descriptors.faiss"
+    damaged.write_bytes(b"damaged")
+
+    def interrupt(iterable, total, label):
+        if label == "background":
+            raise KeyboardInterrupt
+        return iterable
+
+    with pytest.raises(KeyboardInterrupt):
+        run(benchmark, work, progress=interrupt)
+    assert damaged.read_bytes() == b"damaged"
+    assert "extract" in run(benchmark, work).kept
+    assert [*work.glob("index-*/")] == [folder]
+    assert "index" in run(benchmark, work).kept

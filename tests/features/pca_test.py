@@ -201,3 +201,8 @@ def test_file_of_something_else(tmp_path, write):
         ValueError, match=f"PCA file is an .npz .*Received: {path}"
     ):
         load_pca(path)
+
+
+def test_file_that_cannot_be_read_is_not_called_damaged(tmp_path):
+    with pytest.raises(IsADirectoryError):
+        load_pca(tmp_path)

@@ -1,0 +1,25 @@
+"""What the system cannot do is not called damage."""
+
+import errno
+import os
+
+import h5py
+import pytest
+
+from delf_keras.system_errors import is_of_system
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EACCES, errno.ENOSPC])
+def test_limits_and_rights(number):
+    assert is_of_system(OSError(number, os.strerror(number)))
+
+
+def test_damage(tmp_path):
+    path = tmp_path / "cut.h5"
+    path.write_bytes(b"\x89HDF\r\n\x1a\n")
+    with pytest.raises(OSError) as raised:
+        h5py.File(path)
+    assert not is_of_system(raised.value)
+    assert not is_of_system(OSError(errno.EINVAL, "a negative position"))
+    assert not is_of_system(KeyError("mean"))
+    assert is_of_system(MemoryError())
