@@ -65,6 +65,7 @@ def write_expected(writer):
 
 
 def run(rng, file_size):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
     while True:
         with change_index(folder) as writer:  # noqa: F821
             change(writer, rng)
