@@ -1,6 +1,8 @@
 """A photograph finds the same place among others, whatever was done to it."""
 
 import dataclasses
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from delf_keras.retrieval import (
     SearchOptions,
     SearchResult,
     VerifiedMatches,
+    verify_index,
 )
 
 NAMES = [
@@ -261,3 +264,39 @@ def test_thirty_inliers_verify_a_result():
         True,
         True,
     ]
+
+
+# A service has no stdout, and other systems than POSIX lack these.
+ELSEWHERE = """
+import os, sys
+for name in ("fcntl", "resource", "pwd", "grp", "termios"):
+    sys.modules[name] = None
+for name in ("register_at_fork", "O_DIRECTORY", "sched_getaffinity", "fork"):
+    delattr(os, name)
+sys.stdout = None
+import delf_keras
+from delf_keras.retrieval import index_info, verify_index
+folder, query, copy = sys.argv[1:]
+index = delf_keras.ImageIndex.load(folder)
+assert verify_index(folder) == {} and index_info(folder)["photographs"]
+found = [index.search(query), *index.search_many([query])]
+index.save(copy)
+print(*(results[0].path for results in found), file=sys.stderr)
+"""
+
+
+def test_index_is_read_where_there_is_no_posix_and_no_stdout(
+    tiny_index_folder, photographs, tmp_path
+):
+    query = photographs / "landmark_00_view_0.jpg"
+    process = subprocess.run(
+        [
+            *(sys.executable, "-W", "ignore", "-c", ELSEWHERE),
+            *(tiny_index_folder, query, tmp_path / "copy"),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 0, process.stderr
+    assert process.stderr.splitlines()[-1] == f"{query} {query}"
+    assert verify_index(tmp_path / "copy") == {}
