@@ -7,6 +7,7 @@ neither read nor refused by the error that its reader documents. The number
 and the file that are read are in WORK, should the process end meanwhile.
 """
 
+import contextlib
 import faulthandler
 import json
 import random
@@ -16,7 +17,9 @@ import sys
 import traceback
 from pathlib import Path
 
-# A file of a kilobyte that takes longer, or more, is a fault.
+# A file of a kilobyte that takes longer, or more, is a fault. The first waits
+# for imports.
+_FIRST_SECONDS = 600
 _SECONDS = 60
 _MEMORY = 12 << 30
 
@@ -167,7 +170,7 @@ class Indexes:
 
     def __init__(self, samples, work):
         self.folder = work / "index"
-        shutil.copytree(samples, self.folder)
+        shutil.copytree(samples, self.folder, dirs_exist_ok=True)
         self.files = {
             path: path.read_bytes()
             for path in sorted(self.folder.rglob("*"))
@@ -175,20 +178,25 @@ class Indexes:
         }
 
     def read(self, rng):
-        from delf_keras.retrieval import ImageIndex, index_info, verify_index
+        from delf_keras.retrieval import index_info, verify_index
 
         path = self.folder / "manifest.json"
         if rng.random() < 0.25:
             path = rng.choice(list(self.files))
         path.write_bytes(self._damaged(path, rng))
         try:
-            for read in (verify_index, index_info, ImageIndex.load):
-                try:
+            for read in (verify_index, index_info, self._copied):
+                with contextlib.suppress(ValueError, FileNotFoundError):
                     read(self.folder)
-                except (ValueError, FileNotFoundError):
-                    continue
         finally:
             path.write_bytes(self.files[path])
+
+    def _copied(self, folder):
+        from delf_keras.retrieval import ImageIndex
+
+        copy = folder.with_name("copy")
+        shutil.rmtree(copy, ignore_errors=True)
+        ImageIndex.load(folder).save(copy)
 
     def _damaged(self, path, rng):
         """Most manifests are signed anew, or no more would be read of them."""
@@ -220,7 +228,8 @@ def main(kind, samples, work, first, end):
     reader = KINDS[kind](Path(samples), work)
     for number in range(int(first), int(end)):
         (work / "number").write_text(str(number))
-        faulthandler.dump_traceback_later(_SECONDS, exit=True)
+        seconds = _SECONDS if number > int(first) else _FIRST_SECONDS
+        faulthandler.dump_traceback_later(seconds, exit=True)
         try:
             reader.read(random.Random(number))
         except Exception:
