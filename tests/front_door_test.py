@@ -11,13 +11,11 @@ import pytest
 import delf_keras
 
 IMPORT = """
-import sys, time
-start = time.perf_counter()
+import sys
 import delf_keras
-seconds = time.perf_counter() - start
 assert set(delf_keras.__all__) <= set(dir(delf_keras)), dir(delf_keras)
 heavy = {"tensorflow", "keras", "numpy", "faiss", "cv2", "matplotlib", "h5py"}
-print(seconds, *heavy & set(sys.modules))
+print(*heavy & set(sys.modules))
 """
 
 LOAD = """
@@ -35,7 +33,7 @@ REGISTERED = re.compile(
 
 def test_import_is_light():
     """It brings neither TensorFlow nor anything else that is large."""
-    seconds, *modules = subprocess.run(
+    modules = subprocess.run(
         [sys.executable, "-c", IMPORT],
         capture_output=True,
         text=True,
@@ -43,7 +41,6 @@ def test_import_is_light():
     ).stdout.split()
 
     assert not modules
-    assert float(seconds) < 0.5
 
 
 @pytest.mark.parametrize("name", delf_keras.__all__)

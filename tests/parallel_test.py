@@ -1,11 +1,13 @@
 """Work done in parallel."""
 
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from delf_keras.parallel import ordered_map, usable_cores
+from delf_keras.parallel import ordered_map
 
 
 @pytest.fixture
@@ -49,5 +51,11 @@ def test_an_error_is_that_of_the_function(pool):
         next(results)
 
 
-def test_there_is_a_core():
-    assert usable_cores() >= 1
+def test_cores_are_those_of_the_process():
+    """In a container or under taskset they are fewer than the machine's."""
+    code = (
+        "import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))]); "
+        "from delf_keras.parallel import usable_cores; print(usable_cores())"
+    )
+    program = [sys.executable, "-c", code]
+    assert subprocess.check_output(program, text=True) == "1\n"

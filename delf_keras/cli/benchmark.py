@@ -115,16 +115,14 @@ def _check_outputs(flags):
 
 
 def _report(flags, outcome):
-    import numpy as np
-
-    from delf_keras.atomic import atomic_path
+    """Prints the figures; files come first, whoever reads the listing."""
     from delf_keras.benchmarking import report
     from delf_keras.benchmarking.published import published_table
-    from delf_keras.benchmarking.recording import record
 
     settings = {"preset": flags.preset} | report.settings_of(
         _options(flags), outcome.extraction
     )
+    _write_files(flags, outcome, settings)
     print(report.result_lines(outcome))
     table = published_table(
         outcome.benchmark.name, f"delf_keras, {flags.preset}", outcome.results
@@ -134,6 +132,15 @@ def _report(flags, outcome):
         print(f"Skipped: {reason}")
     if outcome.skipped:
         print(f"{len(outcome.skipped)} photographs skipped.")
+
+
+def _write_files(flags, outcome, settings):
+    import numpy as np
+
+    from delf_keras.atomic import atomic_path
+    from delf_keras.benchmarking import report
+    from delf_keras.benchmarking.recording import record
+
     results = _RESULTS if _RESULTS.is_dir() else flags.work_dir
     figures = report.figures_of(outcome, settings)
     record("benchmark", figures, flags.results or results, flags.json)

@@ -25,6 +25,7 @@ from absl import flags as absl_flags
 
 from delf_keras import evaluation
 from delf_keras.atomic import atomic_path
+from delf_keras.evaluation.oxford import read_names
 
 
 def define_flags(flags):
@@ -122,8 +123,7 @@ def _load_array(path):
 def _load_names(path):
     if path.is_dir():
         return {
-            file.stem: file.read_text(encoding="utf-8").split()
-            for file in sorted(path.glob("*.txt"))
+            file.stem: read_names(file) for file in sorted(path.glob("*.txt"))
         }
     try:
         rankings = json.loads(path.read_text(encoding="utf-8"))

@@ -36,11 +36,11 @@ def run(flags, args):
     if problems:
         return 1
     info = index_info(flags.index)
+    if flags.json:
+        with atomic_path(flags.json) as temporary:
+            temporary.write_text(json.dumps(info, indent=1))
     for name, value in info.items():
         print(f"{name:20} {value}")
     if flags.verify:
         print("All files are as they were written.")
-    if flags.json:
-        with atomic_path(flags.json) as temporary:
-            temporary.write_text(json.dumps(info, indent=1))
     return 0

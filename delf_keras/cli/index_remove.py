@@ -1,9 +1,10 @@
-"""Removes photographs from an index, by their names.
+"""Removes photographs from an index, by their names or paths.
 
     delf-keras index-remove --index=my_index old/photograph.jpg other.jpg
 
-Names are those that `delf-keras search` gives, without the folder that was
-indexed. All of them are removed, or none if the index does not have one.
+Names are relative to the folder that was indexed; paths are those that
+`delf-keras search` prints. All of them are removed, or none if
+the index does not have one.
 """
 
 from absl import flags as absl_flags

@@ -1,11 +1,18 @@
 """The command `delf-keras VERB --flags`."""
 
+import ast
 import importlib
+import inspect
 import logging
 import os
 import sys
+import traceback
 
 from absl import flags as absl_flags
+
+from delf_keras.cli.flag_files import with_flag_files
+from delf_keras.cli.output import safe_streams
+from delf_keras.version import __version__
 
 VERBS = (
     "extract",
@@ -44,6 +51,8 @@ _RESUMABLE = (
 
 _USAGE_EXIT_CODE = 2
 _INTERRUPTED_EXIT_CODE = 130
+# As of a program that SIGPIPE ends.
+_BROKEN_PIPE_EXIT_CODE = 141
 
 
 def main(argv=None):
@@ -55,11 +64,25 @@ def main(argv=None):
 
     Returns:
         int. 0 for success, 1 for bad input, 2 for a wrong command line, 130
-        for an interruption.
+        for an interruption, 141 if the listing was not read to its end.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    with safe_streams() as stdout:
+        try:
+            code = _run(arguments)
+            stdout.flush()
+        except OSError as error:
+            print(f"delf-keras: {_in_one_line(error)}", file=sys.stderr)
+            return 1
+    return code or _BROKEN_PIPE_EXIT_CODE * stdout.closed_by_reader
+
+
+def _run(arguments):
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_overview())
+        return 0
+    if arguments[0] == "--version":
+        print(f"delf-keras {__version__}")
         return 0
     verb, *rest = arguments
     if verb not in VERBS:
@@ -78,32 +101,45 @@ def _run_verb(verb, arguments):
     module = _module(verb)
     flags = absl_flags.FlagValues()
     module.define_flags(flags)
+    absl_flags.DEFINE_bool(
+        "traceback",
+        False,
+        "Whether an error shows where in the program it came from.",
+        flag_values=flags,
+    )
     if set(arguments) & {"-h", "--help", "-help"}:
-        print(f"{module.__doc__}\nFlags:\n{flags.get_help()}")
+        print(f"{_documentation(module)}\n\nFlags:\n{flags.get_help()}")
         return 0
     try:
+        arguments = with_flag_files(arguments)
         positional = flags([f"delf-keras {verb}", *arguments])[1:]
         if verb not in _WITHOUT_TENSORFLOW:
             _import_tensorflow()
         return module.run(flags, positional)
-    except absl_flags.Error as error:
-        problem = _in_one_line(error).rstrip(".")
-        print(
-            f"delf-keras {verb}: {problem}. Flags: delf-keras {verb} --help",
-            file=sys.stderr,
-        )
-        return _USAGE_EXIT_CODE
-    except (ValueError, OSError, ImportError) as error:
-        print(f"delf-keras {verb}: {_in_one_line(error)}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
+    except (Exception, KeyboardInterrupt) as error:
+        if flags["traceback"].value:
+            traceback.print_exc()
+        code, message = _told(verb, error)
+        print(f"delf-keras {verb}: {message}", file=sys.stderr)
+        return code
+
+
+def _told(verb, error):
+    """Returns the exit code for an error, and what the user is told of it."""
+    message = _in_one_line(error)
+    if isinstance(error, absl_flags.Error):
+        problem = message.rstrip(".")
+        return _USAGE_EXIT_CODE, f"{problem}. Flags: delf-keras {verb} --help"
+    if isinstance(error, KeyboardInterrupt):
         hint = "; the same command goes on from where it was"
-        print(
-            f"delf-keras {verb}: interrupted"
-            f"{hint if verb in _RESUMABLE else ''}.",
-            file=sys.stderr,
+        return (
+            _INTERRUPTED_EXIT_CODE,
+            f"interrupted{hint if verb in _RESUMABLE else ''}.",
         )
-        return _INTERRUPTED_EXIT_CODE
+    if isinstance(error, (ValueError, OSError, ImportError)):
+        return 1, message
+    name = type(error).__name__
+    return 1, f"{name}: {message} (--traceback shows where it came from)"
 
 
 def _in_one_line(error):
@@ -139,13 +175,18 @@ def _module(verb):
     return importlib.import_module(f"delf_keras.cli.{verb.replace('-', '_')}")
 
 
+def _documentation(module):
+    # Its docstring, which Python drops where it optimizes.
+    return ast.get_docstring(ast.parse(inspect.getsource(module)), clean=False)
+
+
 def _overview():
     lines = [
         "delf-keras VERB --flags: local features, matching and retrieval.",
         "",
     ]
     for verb in VERBS:
-        summary = _module(verb).__doc__.split("\n", 1)[0]
+        summary = _documentation(_module(verb)).split("\n", 1)[0]
         lines.append(f"  {verb:14} {summary}")
     lines += ["", "delf-keras VERB --help shows its flags and an example."]
     return "\n".join(lines)

@@ -60,17 +60,17 @@ def run(flags, args):
         results = index.search(
             _query(flags, index.extraction), flags.top, search_options(flags)
         )
+    if flags.json:
+        _write_json(flags.json, flags.query, results)
+    if flags.picture:
+        upright = index.extraction.upright
+        _draw(flags.picture, flags.query, results, upright)
     print("rank      score  inliers  photograph")
     for rank, result in enumerate(results, start=1):
         print(
             f"{rank:4} {result.score:10.3f} {result.num_inliers:8}  "
             f"{result.path}"
         )
-    if flags.json:
-        _write_json(flags.json, flags.query, results)
-    if flags.picture:
-        upright = index.extraction.upright
-        _draw(flags.picture, flags.query, results, upright)
     return 0
 
 

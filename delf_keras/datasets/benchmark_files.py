@@ -54,14 +54,14 @@ def list_names(folder):
         folder: str or `Path`.
 
     Returns:
-        dict of the name of each .jpg file, relative to the folder, without
-        ".jpg", to its `Path`; sorted.
+        dict of the name of each photograph, relative to the folder, without
+        its suffix, to its `Path`; sorted. Of those that differ in the suffix
+        alone it is the first.
     """
-    return {
-        name[: -len(_SUFFIX)]: Path(folder, name)
-        for name in list_photographs(folder)
-        if name.lower().endswith(_SUFFIX)
-    }
+    paths = {}
+    for name in list_photographs(folder):
+        paths.setdefault(os.path.splitext(name)[0], Path(folder, name))
+    return paths
 
 
 def photograph_paths(folder, names):
@@ -70,7 +70,7 @@ def photograph_paths(folder, names):
     Args:
         folder: str or `Path`. It holds `jpg/`, and that the photographs,
             possibly in subfolders.
-        names: Sequence of str. Names of the photographs without ".jpg".
+        names: Sequence of str. Names of the photographs without suffixes.
 
     Returns:
         list of `Path`.
@@ -82,10 +82,11 @@ def photograph_paths(folder, names):
     paths = [jpg / f"{name}{_SUFFIX}" for name in names]
     if all(path.is_file() for path in paths):
         return paths
-    nested = {path.name: path for path in list_names(jpg).values()}
+    listed = list_names(jpg)
+    nested = {os.path.basename(name): path for name, path in listed.items()}
     paths = [
-        path if path.is_file() else nested.get(path.name, path)
-        for path in paths
+        listed.get(name) or nested.get(os.path.basename(name), path)
+        for name, path in zip(names, paths, strict=True)
     ]
     missing = [path for path in paths if not path.is_file()]
     if missing:

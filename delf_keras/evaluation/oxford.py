@@ -138,7 +138,7 @@ def format_oxford(name, result):
 
 def _load_query(folder, query):
     path = folder / f"{query}_query.txt"
-    fields = path.read_text(encoding="utf-8").split()
+    fields = path.read_text(encoding="utf-8").rsplit(maxsplit=4)
     try:
         image_name, *box = fields
         left, top, right, bottom = map(float, box)
@@ -148,7 +148,7 @@ def _load_query(folder, query):
             f"Received: {' '.join(fields)!r}, path={path}"
         ) from error
     good, ok, junk = (
-        _load_names(folder / f"{query}_{label}.txt")
+        frozenset(read_names(folder / f"{query}_{label}.txt"))
         for label in ("good", "ok", "junk")
     )
     return OxfordQuery(
@@ -159,12 +159,25 @@ def _load_query(folder, query):
     )
 
 
-def _load_names(path):
+def read_names(path):
+    """Reads names of images, of which a file has one a line.
+
+    Args:
+        path: `Path` of a text file. Names may have spaces.
+
+    Returns:
+        list of str.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+    """
     if not path.is_file():
         raise FileNotFoundError(
             f"Expected a file of image names. Received: path={path}"
         )
-    return frozenset(path.read_text(encoding="utf-8").split())
+    # Not `str.splitlines`, which splits at more than ends of lines.
+    lines = map(str.strip, path.read_text(encoding="utf-8-sig").split("\n"))
+    return [*filter(None, lines)]
 
 
 def _check_queries(ground_truth, ranked_names):

@@ -96,7 +96,8 @@ def remove_photographs(folder, names):
 
     Args:
         folder: str or `Path` of the index.
-        names: Iterable of str, as the index names them.
+        names: Iterable of str, as the index names them, or paths of the
+            photographs, as a search gives them.
 
     Returns:
         `ChangeReport`.
@@ -107,9 +108,9 @@ def remove_photographs(folder, names):
         ValueError: if a name is not in the index, or none would be left;
             nothing is removed then.
     """
-    names = [*dict.fromkeys(names)]
     with change_index(folder) as writer:
         catalog = Catalog(writer)
+        names = _names_of(names, catalog, folder, writer.manifest.roots)
         unknown = [name for name in names if name not in catalog.numbers]
         if unknown:
             raise ValueError(
@@ -142,6 +143,24 @@ def compact_index(folder):
             writer.merge_all()
             writer.publish()
         return ChangeReport(writer.manifest.version)
+
+
+def _names_of(names, catalog, folder, roots):
+    """Returns each name once, also of what is a path or a URL."""
+    names = dict.fromkeys(map(str, names))
+    if all(name in catalog.numbers for name in names):
+        return [*names]
+    root = find_root(folder, roots)
+
+    def name_of(name):
+        if is_url(root):
+            found = name.removeprefix(f"{root.rstrip('/')}/")
+        else:
+            found = name_in(root, name)
+        known = name in catalog.numbers or found not in catalog.numbers
+        return name if known else found
+
+    return [*dict.fromkeys(map(name_of, names))]
 
 
 def _own_extractor(folder, manifest):

@@ -262,9 +262,10 @@ class IndexWriter:
         """
         count = sum(map(len, self._segments))
         if count == len(self._removed):
+            left = count - len(self._manifest.removed)
             raise ValueError(
                 "An index keeps at least one photograph. "
-                f"Received: {count} photographs, all to be removed"
+                f"Received: {left} photographs, all to be removed"
             )
         self._check_version()
         self._manifest = replace(

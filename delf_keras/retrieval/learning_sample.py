@@ -37,6 +37,10 @@ def check_sample(sample, count, skipped, options):
     """
     if any(map(len, sample)):
         return
+    if not count:
+        raise ValueError(
+            "An index needs at least one photograph. Received: none"
+        )
     reason = next(
         iter(skipped.values()),
         "no feature has an attention score of at least "

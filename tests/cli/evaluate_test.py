@@ -96,6 +96,24 @@ def test_classic_with_json_rankings(classic, tmp_path, capsys):
     assert capsys.readouterr().out == ">> tiny: mAP 62.50\n"
 
 
+def test_names_with_spaces(classic, tmp_path, capsys):
+    """As text and as JSON they are the same rankings."""
+    names = ["old town", "new\x85town", "the place"]
+    for query in ("keble_1", "keble_2"):
+        (classic / f"{query}_good.txt").write_text("the place\n")
+        (classic / f"{query}_query.txt").write_text("oxc1_the place 0 0 9 9")
+    rankings, file = tmp_path / "rankings", tmp_path / "rankings.json"
+    rankings.mkdir()
+    for query in ("keble_1", "keble_2"):
+        text = "\n".join(names) + "\r\n\n"
+        (rankings / f"{query}.txt").write_text(text, "utf-8")
+    file.write_text(json.dumps(dict.fromkeys(("keble_1", "keble_2"), names)))
+    _run(f"--gnd={classic}", f"--ranks={rankings}")
+    _run(f"--gnd={classic}", f"--ranks={file}")
+    # At the third place: the mean of 0 and 1/3.
+    assert capsys.readouterr().out == ">> tiny_gt: mAP 16.67\n" * 2
+
+
 def test_missing_flags_are_named(revisited):
     gnd, ranks = revisited
     with pytest.raises(absl_flags.Error, match="--gnd"):

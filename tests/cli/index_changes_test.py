@@ -51,6 +51,26 @@ def test_photographs_have_moved(command, index, built, view, tmp_path):
     assert f"  {built.photos / 'a.jpg'}" in found.out
 
 
+def test_paths_that_search_prints(command, index, built, view):
+    root = f"--root={built.photos}"
+    added = command("index-add", f"--index={index}", root, f"--photos={view}")
+    assert added.code == 0
+    found = command("search", f"--index={index}", f"--query={view}").out
+    paths = [line.split(maxsplit=3)[3] for line in found.splitlines()[1:]]
+    assert str(view) in paths
+    removed = command("index-remove", f"--index={index}", *paths[:2])
+    assert removed.out == f"{index}: 2 photographs removed; version 4.\n"
+    again = command("search", f"--index={index}", f"--query={view}").out
+    assert not any(path in again for path in paths[:2])
+
+
+def test_what_is_left_is_counted(command, refused, index):
+    assert command("index-remove", f"--index={index}", "b.jpg").code == 0
+    names = names_of(index)
+    message = refused("index-remove", f"--index={index}", *names)
+    assert f"Received: {len(names)} photographs" in message
+
+
 def test_names_that_are_not_there(refused, index):
     message = refused("index-remove", f"--index={index}", "absent.jpg")
     assert message.endswith("Received: absent.jpg")

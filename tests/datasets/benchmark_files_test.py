@@ -55,6 +55,7 @@ def test_names(make_files):
         ("a.b", folder / "a.b.jpg"),
         ("b/a", folder / "b" / "a.jpg"),
         ("c", folder / "c.JPG"),
+        ("d", folder / "d.png"),
     ]
 
 
@@ -70,6 +71,16 @@ def test_photographs_in_subfolders(make_files):
     assert photograph_paths(folder, ["b", "a"]) == [
         folder / "jpg/x/y/b.jpg",
         folder / "jpg/a.jpg",
+    ]
+
+
+def test_photographs_of_all_formats(make_files):
+    folder = make_files("jpg/a.JPG", "jpg/x/b.png", "jpg/c.d.tiff")
+    assert photograph_paths(folder, ["a", "b", "x/b", "c.d"]) == [
+        folder / "jpg/a.JPG",
+        folder / "jpg/x/b.png",
+        folder / "jpg/x/b.png",
+        folder / "jpg/c.d.tiff",
     ]
 
 

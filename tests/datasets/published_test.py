@@ -32,18 +32,6 @@ def test_checksums_are_for_each_file_or_for_none():
         Published("http://a", ("b", "c"), "d", md5=("0" * 32,))
 
 
-def test_there_are_a_hundred_archives_of_distractors():
-    names = PHOTOGRAPHS["revisitop1m"].names
-    assert len(names) == 100
-    assert names[0] == "revisitop1m.1.tar.gz"
-    assert names[-1] == "revisitop1m.100.tar.gz"
-
-
-def test_twenty_photographs_of_paris_are_broken():
-    assert len(BROKEN["paris6k"]) == 20
-    assert "paris_pantheon_000974" in BROKEN["paris6k"]
-
-
 @pytest.mark.parametrize(
     ("name", "revisited"), [("oxford5k", "roxford5k"), ("paris6k", "rparis6k")]
 )

@@ -97,9 +97,7 @@ def test_rankings_that_do_not_fit_are_refused(tmp_path, rankings, message):
         evaluate_oxford(load_oxford(tmp_path), rankings)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "oxc1_a", "oxc1_a 1 2 3", "oxc1_a 1 2 3 4 5", "a 1 2 3 x"]
-)
+@pytest.mark.parametrize("text", ["", "oxc1_a", "oxc1_a 1 2 3", "a 1 2 3 x"])
 def test_a_malformed_query_is_refused(tmp_path, text):
     _write(tmp_path, "keble_1", query=text)
     with pytest.raises(ValueError, match="Expected .*path=.*keble_1_query"):
