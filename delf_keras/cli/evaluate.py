@@ -108,12 +108,13 @@ def _load_array(path):
     try:
         with open(path, "rb") as file:
             return np.lib.format.read_array(file, allow_pickle=False)
-    # The latter two are of numpy's parser of headers.
+    # numpy reads a header as Python, and believes the size that it states.
     except (
         IsADirectoryError,
         ValueError,
         SyntaxError,
         tokenize.TokenError,
+        MemoryError,
     ) as error:
         raise ValueError(
             f"Expected a .npy file of ranks ({error}). Received: {path}"

@@ -144,10 +144,16 @@ def test_ranks_must_be_a_plain_array(revisited, tmp_path):
     with pytest.raises(ValueError, match="Expected a .npy file"):
         _run(f"--gnd={gnd}", f"--ranks={ranks}")
     np.save(ranks, np.zeros((4, 1), int))
-    # The header, which numpy reads as Python, is never closed.
-    ranks.write_bytes(ranks.read_bytes().replace(b"}", b" "))
-    with pytest.raises(ValueError, match="Expected a .npy file"):
-        _run(f"--gnd={gnd}", f"--ranks={ranks}")
+    whole = ranks.read_bytes()
+    # A header, which numpy reads as Python, that does not end, or lies.
+    for damage in (
+        whole.replace(b"}", b" "),
+        whole.replace(b"(4, 1), }" + 12 * b" ", b"(4000000000000, 1), }"),
+    ):
+        assert len(damage) == len(whole) and damage != whole
+        ranks.write_bytes(damage)
+        with pytest.raises(ValueError, match="Expected a .npy file"):
+            _run(f"--gnd={gnd}", f"--ranks={ranks}")
     archive = tmp_path / "ranks.npz"
     np.savez(archive, ranks=np.zeros((4, 1), int))
     for path in (archive, tmp_path):
