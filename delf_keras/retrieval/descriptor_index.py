@@ -1,6 +1,5 @@
 """Nearest descriptors of a database, with faiss."""
 
-import errno
 from functools import cached_property
 from pathlib import Path
 
@@ -9,16 +8,18 @@ import numpy as np
 
 from delf_keras.forking import lock_across_forks
 from delf_keras.retrieval.aggregation import Words
+from delf_keras.retrieval.faiss_files import (
+    INDEX_FILE,
+    merge_on_disk,
+    read_faiss_index,
+    write_faiss_index,
+)
 from delf_keras.retrieval.faiss_training import (
     inverted_file,
     reason,
     train_faiss_index,
 )
 from delf_keras.retrieval.neighbors import Neighbors, keys_of_images
-
-INDEX_FILE = "descriptors.faiss"
-# The inverted lists of an index that was merged on disk.
-LISTS_FILE = "descriptors.ivfdata"
 
 _preparing = lock_across_forks()
 
@@ -176,7 +177,7 @@ class DescriptorIndex:
         """
         path = Path(folder) / INDEX_FILE
         try:
-            return cls(_read_faiss_index(path, mapped), factory)
+            return cls(read_faiss_index(path, mapped), factory)
         except RuntimeError as error:
             # A file that cannot be opened is told as the system tells it.
             open(path, "rb").close()
@@ -244,77 +245,3 @@ def _prepared(index):
     if isinstance(inverted, faiss.IndexIVFPQ):
         inverted.precompute_table()
     return index
-
-
-def merge_on_disk(trained, parts, folder):
-    """Writes the inverted lists of several faiss indexes as one, to files.
-
-    Args:
-        trained: The faiss index that all of them were copied from.
-        parts: list of faiss indexes.
-        folder: `Path` of the folder to write to.
-
-    Raises:
-        OSError: if the disk is full.
-    """
-    sources = faiss.InvertedListsPtrVector()
-    for part in parts:
-        sources.push_back(part.invlists)
-    stack = faiss.HStackInvertedLists(sources.size(), sources.data())
-    lists = faiss.OnDiskInvertedLists(
-        trained.nlist, trained.code_size, LISTS_FILE
-    )
-    # faiss would map the file and die of a full disk, and tells its size on
-    # stdout.
-    with open(folder / LISTS_FILE, "wb") as file:
-        sizes = [_write_list(stack, n, file) for n in range(stack.nlist)]
-        lists.totsize = file.tell()
-    lists.set_all_lists_sizes(faiss.swig_ptr(np.array(sizes, np.uint64)))
-    merged = faiss.clone_index(trained)
-    merged.replace_invlists(lists, True)
-    lists.this.disown()
-    merged.ntotal = sum(sizes)
-    write_faiss_index(merged, folder / INDEX_FILE)
-
-
-def _write_list(lists, number, file):
-    """Writes codes and keys of an inverted list; returns how many it has."""
-    size = lists.list_size(number)
-    if size:
-        codes, keys = lists.get_codes(number), lists.get_ids(number)
-        file.write(faiss.rev_swig_ptr(codes, size * lists.code_size).data)
-        file.write(faiss.rev_swig_ptr(keys, size).data)
-        lists.release_codes(number, codes)
-        lists.release_ids(number, keys)
-    return size
-
-
-def _read_faiss_index(path, mapped):
-    # These tables are of a search, and larger than anything else of a segment
-    # that is to be merged.
-    flags = faiss.IO_FLAG_SKIP_PRECOMPUTE_TABLE
-    lists_path = path.with_name(LISTS_FILE)
-    # faiss 1.15 crashes on mapping lists that are on disk already.
-    if not lists_path.exists():
-        mapping = faiss.IO_FLAG_MMAP_IFC if mapped else 0
-        return faiss.read_index(str(path), flags | mapping)
-    # Asked to look for the lists beside it, faiss tells so on stdout.
-    index = faiss.read_index(str(path), flags | faiss.IO_FLAG_SKIP_IVF_DATA)
-    lists = faiss.downcast_InvertedLists(index.invlists)
-    open(lists_path, "rb").close()
-    lists.filename = str(lists_path)
-    lists.read_only = True
-    lists.do_mmap()
-    return index
-
-
-def write_faiss_index(index, path):
-    """Writes a faiss index to a file.
-
-    Raises:
-        OSError: if the disk is full.
-    """
-    try:
-        faiss.write_index(index, str(path))
-    except RuntimeError as error:
-        raise OSError(errno.EIO, reason(error), str(path)) from error

@@ -8,10 +8,8 @@ import pytest
 
 from delf_keras.retrieval import factory as factories
 from delf_keras.retrieval import faiss_training
-from delf_keras.retrieval.descriptor_index import (
-    DescriptorIndex,
-    merge_on_disk,
-)
+from delf_keras.retrieval.descriptor_index import DescriptorIndex
+from delf_keras.retrieval.faiss_files import merge_on_disk
 from delf_keras.retrieval.image_store import ImageStore
 from delf_keras.retrieval.neighbors import keys_of_images
 
