@@ -148,7 +148,7 @@ def define_other_sources(flags):
     """Defines `--server` and `--tfhub`."""
     texts = {
         "server": "Server that extracts: host:port for gRPC, http://host:port "
-        "for REST.",
+        "for REST; /models/NAME, and /versions/N or /labels/LABEL, may follow.",
         "tfhub": "TF-Hub module of DELF that extracts: URL or folder.",
     }
     for name, text in texts.items():

@@ -32,6 +32,7 @@ def define_flags(flags):
         "max_batch_size": (4, "Photographs of requests answered together.", 1),
         "threads": (2, "Batches that run at a time.", 1),
         "max_queued": (256, "Requests that wait; more are refused.", 1),
+        "max_queued_mb": (256, "Megabytes of requests that wait.", 1),
         # A message of gRPC has less than 2 GB.
         "max_message_mb": (64, "Largest request in megabytes.", 1, 2047),
     }
@@ -41,6 +42,7 @@ def define_flags(flags):
         )
     floats = {
         "batch_timeout_ms": (0.0, "Milliseconds a batch waits for more.", 0.0),
+        "rest_timeout_seconds": (30.0, "Seconds for an answer by REST.", 0.1),
         "poll_seconds": (1.0, "Seconds between looks for new versions.", 0.1),
         "grace_seconds": (30.0, "Seconds that a stop waits for answers.", 0.0),
     }
@@ -98,8 +100,10 @@ def _options(flags):
             timeout_seconds=flags.batch_timeout_ms / 1000,
             threads=flags.threads,
             max_queued=flags.max_queued,
+            max_queued_bytes=flags.max_queued_mb * 2**20,
         ),
         max_message_bytes=flags.max_message_mb * 2**20,
+        rest_timeout_seconds=flags.rest_timeout_seconds,
         poll_seconds=flags.poll_seconds,
         grace_seconds=flags.grace_seconds,
     )

@@ -3,7 +3,10 @@
 DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
 INTERNAL = "INTERNAL"
 UNAVAILABLE = "UNAVAILABLE"
-TOO_LARGE = "RESOURCE_EXHAUSTED"
+# A server that has too much to do; what it refuses may be sent again.
+EXHAUSTED = "RESOURCE_EXHAUSTED"
+# No gRPC status: a request that is larger than the server takes any.
+TOO_LARGE = "TOO_LARGE"
 
 
 class ServerError(OSError):
@@ -11,7 +14,7 @@ class ServerError(OSError):
 
     Args:
         code: str. The name of the gRPC status, such as "NOT_FOUND", whatever
-            the protocol.
+            the protocol; or `TOO_LARGE`.
         message: str.
     """
 
@@ -36,6 +39,8 @@ _ADVICE = {
     "serve` or TensorFlow Serving",
     DEADLINE_EXCEEDED: "The server takes longer than the deadline: have fewer "
     "photographs under way, or a later deadline",
+    EXHAUSTED: "The server has too much to do: have fewer photographs under "
+    "way",
     INTERNAL: "The server fails with INTERNAL, or is no TensorFlow Serving: "
     "see its log",
 }

@@ -2,7 +2,12 @@
 
 import tensorflow as tf
 
-from delf_keras.serving.errors import UNAVAILABLE, ServerError
+from delf_keras.serving.errors import (
+    EXHAUSTED,
+    TOO_LARGE,
+    UNAVAILABLE,
+    ServerError,
+)
 
 _SIGNATURES = "signature_def"
 
@@ -100,4 +105,8 @@ class GrpcTransport:
             # We cancel nothing: it is a server that ends which does.
             if code == "CANCELLED":
                 code = UNAVAILABLE
+            # gRPC has one status for a message that no server would take and
+            # for a server that has too much to do.
+            if code == EXHAUSTED and "larger than max" in error.details():
+                code = TOO_LARGE
             raise ServerError(code, error.details()) from error

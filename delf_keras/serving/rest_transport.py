@@ -1,11 +1,13 @@
 """Requests to a server over REST."""
 
 import base64
+import json
 
 import numpy as np
 
 from delf_keras.serving.errors import (
     DEADLINE_EXCEEDED,
+    EXHAUSTED,
     INTERNAL,
     TOO_LARGE,
     UNAVAILABLE,
@@ -15,8 +17,9 @@ from delf_keras.serving.errors import (
 _CODES = {
     400: "INVALID_ARGUMENT",
     404: "NOT_FOUND",
+    412: "FAILED_PRECONDITION",
     413: TOO_LARGE,
-    429: TOO_LARGE,
+    429: EXHAUSTED,
     # From a proxy, while the server behind it starts again.
     502: UNAVAILABLE,
     503: UNAVAILABLE,
@@ -62,21 +65,20 @@ class RestTransport:
 
     def predict(self, signature, inputs):
         """Sends a request; see `Client.predict`."""
-        import orjson
+        from delf_keras.serving import json_numbers
 
-        body = orjson.dumps(
+        body = json_numbers.dumps(
             {
                 "signature_name": signature,
                 "inputs": {
                     name: _jsonable(np.asarray(value))
                     for name, value in inputs.items()
                 },
-            },
-            option=orjson.OPT_SERIALIZE_NUMPY,
+            }
         )
         content = self._call("POST", ":predict", body)
         try:
-            outputs = orjson.loads(content)["outputs"].items()
+            outputs = json_numbers.loads(content)["outputs"].items()
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise ServerError(
                 INTERNAL,
@@ -89,13 +91,24 @@ class RestTransport:
         from google.protobuf import json_format
         from tensorflow_serving.apis import get_model_metadata_pb2
 
-        response = json_format.Parse(
-            self._call("GET", "/metadata"),
-            get_model_metadata_pb2.GetModelMetadataResponse(),
-        )
-        signatures = get_model_metadata_pb2.SignatureDefMap()
-        response.metadata["signature_def"].Unpack(signatures)
-        return signatures
+        content = self._call("GET", "/metadata")
+        # TensorFlow Serving leaves out the type that protobuf's JSON has.
+        try:
+            return json_format.ParseDict(
+                json.loads(content)["metadata"]["signature_def"],
+                get_model_metadata_pb2.SignatureDefMap(),
+                ignore_unknown_fields=True,
+            )
+        except (
+            ValueError,
+            LookupError,
+            TypeError,
+            json_format.ParseError,
+        ) as error:
+            raise ServerError(
+                INTERNAL,
+                f"JSON of signatures is expected. Received: {content[:80]}",
+            ) from error
 
     def status(self):
         """Returns a `GetModelStatusResponse`; see `Client.status`."""

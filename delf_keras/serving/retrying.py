@@ -1,11 +1,11 @@
-"""Trying again, when a server is unavailable for a while."""
+"""Trying again, when a server is unavailable or busy for a while."""
 
 import logging
 import random
 import time
 from dataclasses import dataclass
 
-from delf_keras.serving.errors import UNAVAILABLE, ServerError
+from delf_keras.serving.errors import EXHAUSTED, UNAVAILABLE, ServerError
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ class RetryOptions:
 
 
 def with_retries(call, options):
-    """Calls a function, and again while the server is unavailable.
+    """Calls a function, and again while the server is unavailable or busy.
 
     No other error is worth another try: the answer would be the same.
 
@@ -46,7 +46,7 @@ def with_retries(call, options):
         try:
             return call()
         except ServerError as error:
-            if error.code != UNAVAILABLE:
+            if error.code not in (EXHAUSTED, UNAVAILABLE):
                 raise
             if attempt == 0:
                 logger.warning("Unavailable, trying again: %s", error)

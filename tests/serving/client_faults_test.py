@@ -34,6 +34,7 @@ class Faults(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     Attributes:
         codes: `grpc.StatusCode`s that the next requests fail with.
+        message: What it says then.
         answers: Outputs that replace those of the model.
         gate: Requests wait until it is set.
         most: The most requests that were under way at once.
@@ -41,6 +42,7 @@ class Faults(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     def __init__(self, servable):
         self.codes = collections.deque()
+        self.message = "as the test wants"
         self.answers = {}
         self.gate = threading.Event()
         self.gate.set()
@@ -58,7 +60,7 @@ class Faults(prediction_service_pb2_grpc.PredictionServiceServicer):
         try:
             self.gate.wait(10)
             if self.codes:
-                context.abort(self.codes.popleft(), "as the test wants")
+                context.abort(self.codes.popleft(), self.message)
             return self._answer(request)
         finally:
             with self._lock:
@@ -131,12 +133,27 @@ def test_photograph_too_large_to_send(faults, photographs):
     paths = sorted(photographs.rglob("*.jpg"))[:3]
     with Client(faults.address, concurrency=1) as client:
         faults.codes.append(grpc.StatusCode.RESOURCE_EXHAUSTED)
+        # What gRPC says of a message that is refused unread.
+        faults.message = "Received message larger than max (9 vs. 4)"
         results = [result for _, result in client.extract_each(paths)]
     assert isinstance(results[0], ImageError)
     assert "limits on bytes" in str(results[0])
     assert f"{paths[0]} (" in str(results[0])
-    assert "as the test wants" in str(results[0])
+    assert "larger than max" in str(results[0])
     assert len(results[1]) and len(results[2])
+
+
+def test_busy_server_loses_no_photograph(faults, photographs):
+    """It is asked again, and at last the run ends: nothing is left out."""
+    paths = sorted(photographs.rglob("*.jpg"))[:3]
+    busy = grpc.StatusCode.RESOURCE_EXHAUSTED
+    with Client(faults.address, retries=QUICK, concurrency=1) as client:
+        faults.codes.extend([busy] * 3)
+        results = [result for _, result in client.extract_each(paths)]
+        assert all(map(len, results))
+        faults.codes.extend([busy] * 4)
+        with pytest.raises(ServerError, match="too much to do.*as the test"):
+            list(client.extract_each(paths))
 
 
 def test_deadline(faults):
@@ -235,7 +252,7 @@ def response(status, body, length=None):
         (response("502 Bad Gateway", ""), "UNAVAILABLE", "502 Bad Gateway"),
         (response("503 -", '{"error": "full"}'), "UNAVAILABLE", "full"),
         (response("404 -", '{"error": "none"}'), "NOT_FOUND", "none"),
-        (response("413 -", "<html>"), "RESOURCE_EXHAUSTED", "413"),
+        (response("413 -", "<html>"), "TOO_LARGE", "413"),
         (response("429 -", "[]"), "RESOURCE_EXHAUSTED", "429"),
         (response("504 -", "{}"), "DEADLINE_EXCEEDED", "504"),
         (response("500 -", '{"error": "bug"}'), "INTERNAL", "bug"),

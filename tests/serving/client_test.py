@@ -8,8 +8,10 @@ import tensorflow as tf
 
 from delf_keras.features.decoding import ImageError
 from delf_keras.serving import Client
+from delf_keras.serving.client import split_address
 from delf_keras.serving.embedded.server import EmbeddedServer, ServerOptions
 from delf_keras.serving.errors import ServerError
+from delf_keras.serving.rest_transport import RestTransport
 from delf_keras.serving.retrying import RetryOptions
 from delf_keras.serving.servable import Servable
 
@@ -134,13 +136,85 @@ def test_any_signature(address, exported_base, make_photograph):
     [
         ({"model": "other"}, "NOT_FOUND.*'delf'. Received: 'other'"),
         ({"version": 7}, r"NOT_FOUND.*\[1\]. Received: 7"),
-        ({"label": "stable"}, "NOT_FOUND.*Received: stable"),
+        ({"label": "stable"}, "INVALID_ARGUMENT.*Received: stable"),
     ],
 )
 def test_no_such_model(address, options, message):
     with pytest.raises(ServerError, match=message) as error:
         Client(address, retries=QUICK, **options)
-    assert error.value.code == "NOT_FOUND"
+    assert error.value.code == message.split(".")[0]
+
+
+@pytest.mark.parametrize(
+    ("address", "server", "chosen"),
+    [
+        ("localhost:8500", "localhost:8500", {}),
+        ("http://localhost:8501/", "http://localhost:8501", {}),
+        ("https://proxy/a/b", "https://proxy/a/b", {}),
+        ("a:1/models/m", "a:1", ("m", None, None)),
+        ("a:1/v1/models/m/versions/12", "a:1", ("m", 12, None)),
+        ("http://a:1/models/m/", "http://a:1", ("m", None, None)),
+        (
+            "http://a/b/v1/models/m/labels/canary",
+            "http://a/b",
+            ("m", None, "canary"),
+        ),
+    ],
+)
+def test_model_in_the_address(address, server, chosen):
+    expected = dict(
+        zip(("model", "version", "label"), chosen, strict=bool(chosen))
+    )
+    assert split_address(address) == (server, expected)
+
+
+@pytest.mark.parametrize(
+    "address", ["", "a:1/m", "a:1/models/m/versions/x", "a:1/models/"]
+)
+def test_wrong_address(address):
+    with pytest.raises(ValueError, match=f"Received: '{address}'"):
+        split_address(address)
+
+
+def test_model_of_an_address_answers(address):
+    with Client(f"{address}/models/delf/versions/1") as client:
+        assert client.status().model_version_status[0].version == 1
+        assert client.address == f"{address}/models/delf/versions/1"
+    with pytest.raises(ServerError, match=r"NOT_FOUND.*\[1\]. Received: 7"):
+        Client(f"{address}/models/delf/versions/7", retries=QUICK)
+    with pytest.raises(ValueError, match="in the address or beside it"):
+        Client(f"{address}/models/delf", label="stable")
+
+
+# An answer in the form of TensorFlow Serving's REST documentation.
+METADATA = b"""{
+ "model_spec": {"name": "delf", "signature_name": "", "version": "1"},
+ "metadata": {"signature_def": {"signature_def": {"extract": {
+  "inputs": {"image_bytes": {
+   "dtype": "DT_STRING",
+   "tensor_shape": {
+    "dim": [{"size": "-1", "name": ""}], "unknown_rank": false
+   },
+   "name": "extract_image_bytes:0"
+  }},
+  "outputs": {},
+  "method_name": "tensorflow/serving/predict"
+ }}}}
+}"""
+
+
+def test_metadata_in_the_form_of_tensorflow_serving(monkeypatch):
+    transport = RestTransport("http://a:1", "delf", None, None, 1.0, 1)
+    monkeypatch.setattr(transport, "_call", lambda *_: METADATA)
+    (signature,) = transport.metadata().signature_def.values()
+    (tensor,) = signature.inputs.values()
+    assert tensor.dtype == 7 and tensor.tensor_shape.dim[0].size == -1
+    assert signature.method_name == "tensorflow/serving/predict"
+    for wrong in (b"[]", b"{}", b"<html>", b'{"metadata": 1}'):
+        monkeypatch.setattr(transport, "_call", lambda *_, w=wrong: w)
+        with pytest.raises(ServerError, match="JSON of signatures"):
+            transport.metadata()
+    transport.close()
 
 
 def test_version_or_label():

@@ -21,12 +21,14 @@ class BatchingOptions:
         timeout_seconds: How long a batch that is not full waits for more.
         threads: Batches that run at a time.
         max_queued: Requests that wait; more are refused as UNAVAILABLE.
+        max_queued_bytes: Bytes of their inputs.
     """
 
     max_batch_size: int = 4
     timeout_seconds: float = 0.0
     threads: int = 2
     max_queued: int = 256
+    max_queued_bytes: int = 2**28
 
 
 @dataclass(eq=False)
@@ -39,6 +41,7 @@ class _Request:
             that shares with none.
         inputs: dict of name to array.
         rows: Rows of each input.
+        size: Bytes of all inputs.
         deadline: Of `time.monotonic`, or None.
         queued: When it came, of `time.monotonic`.
         future: `Future` of the outputs.
@@ -48,6 +51,7 @@ class _Request:
     key: object
     inputs: dict
     rows: int
+    size: int
     deadline: float | None
     queued: float
     future: Future = field(default_factory=Future)
@@ -109,20 +113,27 @@ class Batcher:
         now = time.monotonic()
         deadline = None if timeout is None else now + timeout
         rows = 1 if key is None else len(next(iter(inputs.values())))
-        request = _Request(run, key, inputs, rows, deadline, now)
+        size = sum(map(_bytes_of, inputs.values()))
+        request = _Request(run, key, inputs, rows, size, deadline, now)
         with self._changed:
             # The room of those whose clients are gone is free.
             self._queue = [r for r in self._queue if not r.future.cancelled()]
-            if self._closed or len(self._queue) >= self._options.max_queued:
-                raise RequestError(
-                    grpc.StatusCode.UNAVAILABLE,
-                    "The server stops"
-                    if self._closed
-                    else f"{len(self._queue)} requests wait already",
-                )
+            self._check_room(size)
             self._queue.append(request)
             self._changed.notify()
         return request.future
+
+    def _check_room(self, size):
+        queued = sum(request.size for request in self._queue)
+        if self._closed:
+            problem = "The server stops"
+        elif len(self._queue) >= self._options.max_queued:
+            problem = f"{len(self._queue)} requests wait already"
+        elif queued and queued + size > self._options.max_queued_bytes:
+            problem = f"{queued} bytes of requests wait already"
+        else:
+            return
+        raise RequestError(grpc.StatusCode.UNAVAILABLE, problem)
 
     def close(self):
         """Answers what is queued, takes no more, and ends the threads."""
@@ -195,6 +206,13 @@ def _answer(requests):
             {name: rows[start:end] for name, rows in outputs.items()}
         )
         start = end
+
+
+def _bytes_of(array):
+    array = np.asarray(array)
+    if array.dtype == object:
+        return sum(map(len, array.flat))
+    return array.nbytes
 
 
 def _joined(requests):

@@ -40,7 +40,12 @@ class Predictor:
         self._batcher = batcher
 
     def check_name(self, name):
-        """Refuses a model of another name."""
+        """Refuses a model of another name, or of none."""
+        if not name:
+            raise RequestError(
+                grpc.StatusCode.INVALID_ARGUMENT,
+                f"A request names its model, {self.name!r} here.",
+            )
         if name != self.name:
             raise RequestError(
                 grpc.StatusCode.NOT_FOUND,
@@ -76,6 +81,11 @@ class Predictor:
         with self.use(spec) as (version, servable):
             try:
                 known = servable.signature(signature)
+            except (ValueError, TypeError) as error:
+                raise RequestError(
+                    grpc.StatusCode.FAILED_PRECONDITION, str(error)
+                ) from error
+            try:
                 inputs = read_inputs(known)
                 servable.check_inputs(signature, inputs)
                 key = _batch_key(version, signature, known, inputs)

@@ -1,12 +1,12 @@
 """JSON of TensorFlow Serving's REST protocol, to arrays and back."""
 
 import base64
-import binascii
 import reprlib
 
 import numpy as np
-import orjson
 import tensorflow as tf
+
+from delf_keras.serving import json_numbers
 
 ROWS = "instances"
 COLUMNS = "inputs"
@@ -25,8 +25,8 @@ def read_request(body):
         ValueError: if it is something else.
     """
     try:
-        request = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
+        request = json_numbers.loads(body)
+    except ValueError as error:
         raise ValueError(f"JSON is expected. Received: {error}") from error
     if not isinstance(request, dict) or (ROWS in request) == (
         COLUMNS in request
@@ -85,7 +85,7 @@ def write_response(request, spec, outputs):
                 for row in range(count)
             ]
         }
-    return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+    return json_numbers.dumps(answer)
 
 
 def _columns(rows, spec):
@@ -139,8 +139,11 @@ def _decoded(value):
     if isinstance(value, str):
         return value.encode()
     try:
-        return base64.b64decode(value["b64"], validate=True)
-    except (TypeError, KeyError, binascii.Error) as error:
+        text = "".join(value["b64"].split())
+        # TensorFlow Serving takes line breaks, and no padding, as well.
+        text += "=" * (-len(text) % 4)
+        return base64.b64decode(text, validate=True)
+    except (AttributeError, TypeError, LookupError, ValueError) as error:
         raise ValueError(
             f'A string is a text or {{"b64": text}}. Received: {_shown(value)}'
         ) from error

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import logging
 
 import grpc
 import orjson
@@ -11,21 +12,29 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route
+from tensorflow_serving.apis import get_model_metadata_pb2
 
 from delf_keras.serving.embedded import grpc_service, rest_codec
 from delf_keras.serving.embedded.errors import RequestError
 from delf_keras.serving.embedded.prediction import ModelSpec
 
+logger = logging.getLogger(__name__)
+
 _MODEL = "/v1/models/{model}"
 _CLIENT_IS_GONE = 499
 
 
-def rest_app(predictor, max_body_bytes):
+def rest_app(
+    predictor, max_body_bytes, max_read_bytes=2**28, timeout_seconds=None
+):
     """Makes the application.
 
     Args:
         predictor: `Predictor`.
         max_body_bytes: int. Larger requests are refused while they are read.
+        max_read_bytes: int. Of all requests that are read at a time; more
+            are refused.
+        timeout_seconds: float. After which a prediction is given up.
 
     Returns:
         An ASGI application.
@@ -34,7 +43,9 @@ def rest_app(predictor, max_body_bytes):
         ("GET", ""): _status,
         ("GET", "/metadata"): _metadata,
         ("POST", ":predict"): functools.partial(
-            _predict, max_body_bytes=max_body_bytes
+            _predict,
+            bodies=_Bodies(max_body_bytes, max_read_bytes),
+            timeout_seconds=timeout_seconds,
         ),
     }
     routes = [
@@ -66,6 +77,12 @@ def _endpoint(answer, predictor):
             return _error(error.http_status, str(error))
         except ClientDisconnect:
             return Response(status_code=_CLIENT_IS_GONE)
+        except HTTPException:
+            raise
+        # A client that reads JSON gets JSON, whatever went wrong.
+        except Exception as error:
+            logger.exception("A request failed")
+            return _error(500, f"{type(error).__name__}: {error}")
 
     return endpoint
 
@@ -75,39 +92,75 @@ async def _status(predictor, spec, request):
 
 
 async def _metadata(predictor, spec, request):
-    return _message(grpc_service.metadata(predictor, spec))
+    response = grpc_service.metadata(predictor, spec)
+    signatures = get_model_metadata_pb2.SignatureDefMap()
+    response.metadata["signature_def"].Unpack(signatures)
+    return orjson.dumps(
+        {
+            "model_spec": {"signature_name": "", **_dict(response.model_spec)},
+            "metadata": {"signature_def": _dict(signatures)},
+        }
+    )
 
 
-async def _predict(predictor, spec, request, max_body_bytes):
-    body = await _read_body(request, max_body_bytes)
+async def _predict(predictor, spec, request, bodies, timeout_seconds):
+    body = await bodies.read(request)
     try:
         content = rest_codec.read_request(body)
     except ValueError as error:
         raise RequestError(
             grpc.StatusCode.INVALID_ARGUMENT, str(error)
         ) from error
-    _, signature, outputs = await _while_connected(
-        request,
-        predictor.predict(
-            spec,
-            content.get("signature_name", ""),
-            lambda known: rest_codec.read_inputs(content, known),
-        ),
-    )
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            _, signature, outputs = await _while_connected(
+                request,
+                predictor.predict(
+                    spec,
+                    content.get("signature_name", ""),
+                    lambda known: rest_codec.read_inputs(content, known),
+                    timeout_seconds,
+                ),
+            )
+    except TimeoutError as error:
+        raise RequestError(
+            grpc.StatusCode.DEADLINE_EXCEEDED,
+            f"No answer within {timeout_seconds:g} seconds",
+        ) from error
     return rest_codec.write_response(content, signature, outputs)
 
 
-async def _read_body(request, max_bytes):
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > max_bytes:
-            raise RequestError(
-                grpc.StatusCode.RESOURCE_EXHAUSTED,
-                f"A request has at most {max_bytes} bytes",
+class _Bodies:
+    """Reads requests, no more at a time than memory was given for."""
+
+    def __init__(self, max_bytes, max_read_bytes):
+        self._max_bytes = max_bytes
+        self._max_read_bytes = max_read_bytes
+        self._read_bytes = 0
+
+    async def read(self, request):
+        """Returns the bytes of the body."""
+        parts, size = [], 0
+        try:
+            async for part in request.stream():
+                size += len(part)
+                self._read_bytes += len(part)
+                self._check(size)
+                parts.append(part)
+            return b"".join(parts)
+        finally:
+            self._read_bytes -= size
+
+    def _check(self, size):
+        if size > self._max_bytes:
+            raise HTTPException(
+                413, f"A request has at most {self._max_bytes} bytes"
             )
-        parts.append(part)
-    return b"".join(parts)
+        if self._read_bytes > self._max_read_bytes:
+            raise RequestError(
+                grpc.StatusCode.UNAVAILABLE,
+                f"{self._max_read_bytes} bytes of requests are read already",
+            )
 
 
 async def _while_connected(request, coroutine):
@@ -130,12 +183,14 @@ async def _disconnected(request):
 
 
 def _message(proto):
-    return orjson.dumps(
-        json_format.MessageToDict(
-            proto,
-            preserving_proto_field_name=True,
-            always_print_fields_with_no_presence=True,
-        )
+    return orjson.dumps(_dict(proto))
+
+
+def _dict(proto):
+    return json_format.MessageToDict(
+        proto,
+        preserving_proto_field_name=True,
+        always_print_fields_with_no_presence=True,
     )
 
 
@@ -148,4 +203,9 @@ def _error(status, message):
 
 
 async def _http_error(request, error):
+    # What has no route, as TensorFlow Serving puts it.
+    if error.status_code in (404, 405):
+        return _error(
+            400, f"Malformed request: {request.method} {request.url.path}"
+        )
     return _error(error.status_code, f"{error.detail}: {request.url.path}")

@@ -40,6 +40,8 @@ class ServerOptions:
         policy: `VersionPolicy`.
         batching: `BatchingOptions`.
         max_message_bytes: Larger requests are refused.
+        rest_timeout_seconds: After which a request over REST is given up;
+            over gRPC the client says so.
         poll_seconds: How often the folder is looked at for new versions.
         grace_seconds: How long a stop waits for requests that run.
     """
@@ -51,6 +53,7 @@ class ServerOptions:
     policy: VersionPolicy = field(default_factory=VersionPolicy)
     batching: BatchingOptions = field(default_factory=BatchingOptions)
     max_message_bytes: int = 64 * 2**20
+    rest_timeout_seconds: float = 30.0
     poll_seconds: float = 1.0
     grace_seconds: float = 30.0
 
@@ -197,7 +200,15 @@ class _UvicornServer(uvicorn.Server):
     def __init__(self, predictor, options):
         super().__init__(
             uvicorn.Config(
-                rest_app(predictor, options.max_message_bytes),
+                rest_app(
+                    predictor,
+                    options.max_message_bytes,
+                    max(
+                        options.batching.max_queued_bytes,
+                        options.max_message_bytes,
+                    ),
+                    options.rest_timeout_seconds,
+                ),
                 log_config=None,
                 # Whoever sends broken requests would fill the log with as many
                 # warnings.

@@ -76,7 +76,8 @@ class VersionManager:
 
     A version is published when it has answered its warm-up requests, and the
     one it takes the place of is unloaded after its last request. One that
-    cannot be loaded is not tried again while its folder is there.
+    cannot be loaded is tried again when its files have changed: they may be
+    copied still.
 
     Args:
         base: str or `Path`. Folder of the versions.
@@ -88,26 +89,28 @@ class VersionManager:
         self.policy = policy or VersionPolicy()
         self.states = {}
         self._loaded = {}
-        self._failed = set()
+        # What the files of a version were when it could not be loaded.
+        self._failed = {}
         self._changed = threading.Condition()
 
     def present(self):
-        """Returns the versions in the folder, those that are whole."""
+        """Returns a dict of the versions in the folder to their folders."""
         if not self.base.is_dir():
-            return set()
+            return {}
         return {
-            int(folder.name)
-            for folder in self.base.iterdir()
+            int(folder.name): folder
+            for folder in sorted(self.base.iterdir())
             if folder.name.isdecimal() and (folder / GRAPH_FILE).is_file()
         }
 
     def refresh(self):
         """Loads versions that came, then unloads those that are replaced."""
         present = self.present()
-        self._failed &= present
         wanted = self.policy.wanted(present)
-        for version in sorted(wanted - self._loaded.keys() - self._failed):
-            self._load(version)
+        for version in sorted(wanted - self._loaded.keys()):
+            stamp = _stamp(present[version])
+            if self._failed.get(version) != stamp:
+                self._load(version, present[version], stamp)
         # One that could not be loaded replaces none.
         if wanted & self._loaded.keys():
             for version in sorted(self._loaded.keys() - wanted):
@@ -146,8 +149,10 @@ class VersionManager:
     def _resolve(self, version, label):
         if label is not None:
             if label not in self.policy.labels:
-                raise _not_found(
-                    f"Labels are {sorted(self.policy.labels)}", label
+                raise RequestError(
+                    grpc.StatusCode.INVALID_ARGUMENT,
+                    f"Labels are {sorted(self.policy.labels)}. "
+                    f"Received: {label}",
                 )
             version = self.policy.labels[label]
         served = [v for v in self._loaded if self._serves(v)]
@@ -160,8 +165,7 @@ class VersionManager:
     def _serves(self, version):
         return self.states[version].state == AVAILABLE
 
-    def _load(self, version):
-        folder = self.base / str(version)
+    def _load(self, version, folder, stamp):
         self.states[version] = VersionState(LOADING)
         try:
             servable = Servable(folder)
@@ -169,7 +173,7 @@ class VersionManager:
         # Whatever is wrong with it, the versions that are served go on.
         except Exception as error:
             logger.error("Version %d is not served: %s", version, error)
-            self._failed.add(version)
+            self._failed[version] = stamp
             self.states[version] = VersionState(END, str(error))
             return
         with self._changed:
@@ -184,6 +188,16 @@ class VersionManager:
             del self._loaded[version]
             self.states[version] = VersionState(END)
         logger.info("Version %d is unloaded.", version)
+
+
+def _stamp(folder):
+    """Returns what changes while files are copied into a folder."""
+    files = []
+    for path in sorted(folder.rglob("*")):
+        with contextlib.suppress(FileNotFoundError):
+            status = path.stat()
+            files.append((str(path), status.st_size, status.st_mtime_ns))
+    return files
 
 
 def _not_found(expected, received):

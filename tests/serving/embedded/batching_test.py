@@ -174,6 +174,18 @@ def test_cancelled_requests_are_not_run(busy, submit, model):
     assert model.batches == [[0], [2]]
 
 
+def test_bytes_that_wait_are_bounded(busy, submit, model):
+    """However few requests they are; one alone always waits."""
+    batcher = busy(max_queued_bytes=30)
+    waiting = submit(batcher, 1, 2, 3, 4)
+    with pytest.raises(RequestError, match="32 bytes of") as error:
+        submit(batcher, 5)
+    assert error.value.code == grpc.StatusCode.UNAVAILABLE
+    model.gate.set()
+    assert result(waiting) == [2, 4, 6, 8]
+    assert result(submit(batcher, 5)) == [10]
+
+
 def test_deadline(busy, submit, model):
     batcher = busy()
     late = submit(batcher, 1, timeout=0)

@@ -123,13 +123,15 @@ def test_refusals(stubs):
     for wrong, expected in (
         (request(name="delf"), "NOT_FOUND"),
         (request(version=3), "NOT_FOUND"),
-        (request(label="canary"), "NOT_FOUND"),
-        (request("none"), "INVALID_ARGUMENT"),
+        (request(label="canary"), "INVALID_ARGUMENT"),
+        (request("none"), "FAILED_PRECONDITION"),
         (request(z=X), "INVALID_ARGUMENT"),
         (request(x=X[0]), "INVALID_ARGUMENT"),
     ):
         code, details = refusal(stubs.prediction.Predict, wrong)
         assert code == expected and "Received: " in details
+    code, details = refusal(stubs.prediction.Predict, request(name=""))
+    assert code == "INVALID_ARGUMENT" and "names its model" in details
 
 
 def test_tensor_that_is_damaged(stubs):
@@ -212,9 +214,14 @@ def test_status(stubs):
     assert status() == [(2, available), (1, available)]
     assert status(version=2) == [(2, available)]
     assert status(label="stable") == [(1, available)]
-    for choice in ({"version": 3}, {"label": "canary"}, {"name": "delf"}):
+    for choice, expected in (
+        ({"version": 3}, "NOT_FOUND"),
+        ({"label": "canary"}, "INVALID_ARGUMENT"),
+        ({"name": "delf"}, "NOT_FOUND"),
+        ({"name": ""}, "INVALID_ARGUMENT"),
+    ):
         code, _ = refusal(stubs.models.GetModelStatus, status_request(**choice))
-        assert code == "NOT_FOUND"
+        assert code == expected
 
 
 def test_status_of_a_version_that_is_damaged(base, publish, serve, connect):

@@ -66,7 +66,6 @@ def test_signature_without_rows(predict):
 def test_refusals(refused):
     one = np.array([1], np.int32)
     for message, signature, inputs in (
-        ("A signature is one of.*Received: 'none'", "none", {}),
         (r"inputs of serving_default are \['x'\]", "", {}),
         ("x is float32.*dtype=float64", "", {"x": X.astype(np.float64)}),
         (r"x is float32.*shape=\(2,\)", "", {"x": X[0]}),
@@ -86,11 +85,21 @@ def test_refusals(refused):
     [
         (ModelSpec("delf"), "served is 'toy'. Received: 'delf'"),
         (ModelSpec("toy", version=3), r"served are \[1, 2\]. Received: 3"),
-        (ModelSpec("toy", label="stable"), "Received: stable"),
     ],
 )
 def test_no_such_model(refused, spec, message):
     assert refused(message, "", {"x": X}, spec) == "NOT_FOUND"
+
+
+def test_no_such_label(refused):
+    spec = ModelSpec("toy", label="stable")
+    code = refused("Received: stable", "", {"x": X}, spec)
+    assert code == "INVALID_ARGUMENT"
+
+
+def test_no_such_signature(refused):
+    code = refused("A signature is one of.*Received: 'none'", "none", {})
+    assert code == "FAILED_PRECONDITION"
 
 
 @pytest.mark.parametrize("error", [TypeError, RecursionError])

@@ -60,6 +60,28 @@ def test_rows():
     assert_reads(read(PAIRS, inputs=columns), **expected)
 
 
+@pytest.mark.parametrize(
+    "text", ["/9gA", "/9\ngA\r\n", "YWJjZA==", "YWJjZA", "YWJj\nZA", ""]
+)
+def test_base64_as_tensorflow_serving_takes_it(text):
+    """With line breaks, and without padding."""
+    plain = "".join(text.split())
+    expected = base64.b64decode(plain + "=" * (-len(plain) % 4))
+    assert_reads(
+        read(IMAGES, inputs=[{"b64": text}]),
+        image_bytes=np.array([expected], object),
+    )
+
+
+def test_numbers_that_json_does_not_have():
+    body = b'{"inputs": [NaN, Infinity, -Infinity, 1]}'
+    signature = spec(x="float32")
+    expected = np.array([np.nan, np.inf, -np.inf, 1], np.float32)
+    assert_reads(read_inputs(read_request(body), signature), x=expected)
+    answer = write_response({"inputs": 0}, signature, {"y": expected})
+    assert answer == b'{"outputs": [NaN, Infinity, -Infinity, 1.0]}'
+
+
 @pytest.mark.parametrize("key", ["instances", "inputs"])
 def test_only_input_needs_no_name(key):
     numbers = spec(x="int64")

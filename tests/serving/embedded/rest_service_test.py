@@ -2,12 +2,15 @@
 
 import base64
 import json
+import math
 import socket
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
 
+from delf_keras.serving.embedded import rest_codec
 from delf_keras.serving.embedded.batching import BatchingOptions
 
 ROWS = {"instances": [[1, 2], [3, 4]]}
@@ -127,23 +130,56 @@ def test_wrong_requests(refused, body, message):
 
 
 def test_no_such_model(refused):
-    for model, path in (
-        ("delf", ""),
-        ("toy", "/versions/3"),
-        ("toy", "/labels/canary"),
+    for model, path, status in (
+        ("delf", "", 404),
+        ("toy", "/versions/3", 404),
+        ("toy", "/labels/canary", 400),
     ):
-        assert refused("POST", f"{path}:predict", ROWS, model)[0] == 404
-        assert refused("GET", path, model=model)[0] == 404
-        assert refused("GET", f"{path}/metadata", model=model)[0] == 404
+        assert refused("POST", f"{path}:predict", ROWS, model)[0] == status
+        assert refused("GET", path, model=model)[0] == status
+        assert refused("GET", f"{path}/metadata", model=model)[0] == status
 
 
 def test_no_such_path(refused):
+    """As TensorFlow Serving puts it."""
     assert refused("GET", "/versions/first") == (
-        404,
-        "Not Found: /v1/models/toy/versions/first",
+        400,
+        "Malformed request: GET /v1/models/toy/versions/first",
     )
-    assert refused("POST", ":classify", ROWS)[0] in (404, 405)
-    assert refused("POST", "", ROWS)[0] == 405
+    for path in (":classify", ""):
+        status, error = refused("POST", path, ROWS)
+        assert status == 400 and error.startswith("Malformed request: POST")
+
+
+def test_numbers_that_json_does_not_have(predict):
+    body = b'{"instances": [[NaN, Infinity], [-Infinity, 1]]}'
+    rows = [row["y"] for row in predict(body)["predictions"]]
+    assert math.isnan(rows[0][0])
+    assert rows[0][1:] + rows[1] == [math.inf, -math.inf, 2]
+
+
+def test_errors_that_nobody_expected_are_json(
+    toy_server, call, monkeypatch, caplog
+):
+    def fail(*_):
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(rest_codec, "write_response", fail)
+    response = call(toy_server, "POST", ":predict", ROWS)
+    assert response.status_code == 500
+    assert response.json() == {"error": "ZeroDivisionError: a bug"}
+    assert "A request failed" in caplog.text
+
+
+def test_answer_that_takes_too_long(base, serve, call, monkeypatch):
+    server = serve(base, rest_timeout_seconds=0.2)
+    slow = threading.Event()
+    with server.versions.use() as (_, servable):
+        monkeypatch.setattr(servable, "predict", lambda *_: slow.wait(20))
+    response = call(server, "POST", ":predict", ROWS)
+    slow.set()
+    assert response.status_code == 504
+    assert response.json() == {"error": "No answer within 0.2 seconds"}
 
 
 def test_status(toy_server, call):
@@ -168,7 +204,12 @@ def test_metadata(toy_server, call):
     for path, version in (("", "2"), ("/labels/stable", "1")):
         answer = call(toy_server, "GET", f"{path}/metadata").json()
         spec = answer["model_spec"]
-        assert (spec["name"], spec["version"]) == ("toy", version)
+        assert spec == {
+            "name": "toy",
+            "version": version,
+            "signature_name": "",
+        }
+        assert "@type" not in answer["metadata"]["signature_def"]
         signatures = answer["metadata"]["signature_def"]["signature_def"]
         assert set(signatures) == {
             "serving_default",
@@ -186,12 +227,13 @@ def test_metadata(toy_server, call):
 def test_large_request(toy_server, call, predict, size):
     """It is refused however it is sent, and the server goes on."""
     body = b" " * size
+    path = "/v1/models/toy:predict"
     parts = (body[start : start + 9999] for start in range(0, size, 9999))
     for content in (body, parts):
         response = call(toy_server, "POST", ":predict", content)
         assert response.status_code == 413
         assert response.json() == {
-            "error": f"A request has at most {LIMIT} bytes"
+            "error": f"A request has at most {LIMIT} bytes: {path}"
         }
     padded = json.dumps(ROWS).ljust(LIMIT)
     assert len(predict(padded)["predictions"]) == 2

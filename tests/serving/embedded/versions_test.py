@@ -61,7 +61,7 @@ def test_what_is_no_version(base, publish, manager):
     (base / "4").write_text("a file")
     manager.refresh()
 
-    assert manager.present() == {1}
+    assert manager.present() == {1: base / "1"}
     assert manager.available() == [1]
 
 
@@ -106,6 +106,27 @@ def test_roll_back(base, publish, manager):
 
     assert states(manager) == {1: "AVAILABLE", 2: "END"}
     assert answers(manager) == 1
+
+
+def test_folder_with_zeros_before_its_number(base, publish):
+    publish(base, 123).rename(base / "00000123")
+    manager = VersionManager(base)
+    manager.refresh()
+    assert manager.available() == [123] and answers(manager) == 123
+
+
+def test_version_that_is_copied_still(base, publish, manager):
+    """It is tried again when its files have changed, and not before."""
+    newer = publish(base, 2)
+    variables = newer / "variables"
+    variables.rename(base / "later")
+    for _ in range(2):
+        manager.refresh()
+        assert states(manager) == {1: "AVAILABLE", 2: "END"}
+    (base / "later").rename(variables)
+    manager.refresh()
+    assert states(manager) == {1: "END", 2: "AVAILABLE"}
+    assert answers(manager) == 2
 
 
 def test_an_empty_folder_ends_nothing(base, manager):
@@ -189,13 +210,17 @@ def test_labels(base, publish):
 
     assert answers(manager, label="stable") == 1
     assert answers(manager, label="canary") == 2
-    for label, message in (
-        ("next", r"\[1, 2\]. Received: 3"),
-        ("old", r"Labels are .*'stable'.*Received: old"),
+    for label, message, code in (
+        ("next", r"\[1, 2\]. Received: 3", grpc.StatusCode.NOT_FOUND),
+        (
+            "old",
+            r"Labels are .*'stable'.*Received: old",
+            grpc.StatusCode.INVALID_ARGUMENT,
+        ),
     ):
         with pytest.raises(RequestError, match=message) as error:
             answers(manager, label=label)
-        assert error.value.code == grpc.StatusCode.NOT_FOUND
+        assert error.value.code == code
 
 
 def test_label_of_a_version_that_is_not_chosen():
