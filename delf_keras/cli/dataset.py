@@ -20,6 +20,7 @@ from pathlib import Path
 from absl import flags as absl_flags
 
 from delf_keras.cli.progress import show_progress
+from delf_keras.documentation import documentation
 
 # The one builder whose configs users name.
 _OWN_FOLDER = "landmarks_folder"
@@ -83,7 +84,7 @@ def run(flags, args):
 def _list_line(builder):
     configs = ",".join(config.name for config in builder.BUILDER_CONFIGS)
     name = f"{builder.name}/{{{configs}}}" if configs else builder.name
-    summary, *_ = inspect.cleandoc(builder.__doc__).split("\n")
+    summary, *_ = documentation(builder).split("\n")
     return f"{name}  {summary}"
 
 

@@ -127,7 +127,7 @@ def _load_names(path):
             file.stem: read_names(file) for file in sorted(path.glob("*.txt"))
         }
     try:
-        rankings = json.loads(path.read_text(encoding="utf-8"))
+        rankings = json.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
         raise ValueError(
             f"Expected a folder or a JSON file of rankings ({error}). "

@@ -1,8 +1,6 @@
 """The command `delf-keras VERB --flags`."""
 
-import ast
 import importlib
-import inspect
 import logging
 import os
 import sys
@@ -12,6 +10,7 @@ from absl import flags as absl_flags
 
 from delf_keras.cli.flag_files import with_flag_files
 from delf_keras.cli.output import safe_streams
+from delf_keras.documentation import documentation
 from delf_keras.version import __version__
 
 VERBS = (
@@ -68,13 +67,17 @@ def main(argv=None):
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     with safe_streams() as stdout:
-        try:
-            code = _run(arguments)
-            stdout.flush()
-        except OSError as error:
-            print(f"delf-keras: {_in_one_line(error)}", file=sys.stderr)
-            return 1
-    return code or _BROKEN_PIPE_EXIT_CODE * stdout.closed_by_reader
+        code = _run(arguments)
+        stdout.flush()
+        if isinstance(stdout.error, BrokenPipeError):
+            return code or _BROKEN_PIPE_EXIT_CODE
+        if stdout.error:
+            print(
+                f"delf-keras: the listing: {_in_one_line(stdout.error)}",
+                file=sys.stderr,
+            )
+            return code or 1
+    return code
 
 
 def _run(arguments):
@@ -108,7 +111,7 @@ def _run_verb(verb, arguments):
         flag_values=flags,
     )
     if set(arguments) & {"-h", "--help", "-help"}:
-        print(f"{_documentation(module)}\n\nFlags:\n{flags.get_help()}")
+        print(f"{documentation(module)}\n\nFlags:\n{flags.get_help()}")
         return 0
     try:
         arguments = with_flag_files(arguments)
@@ -175,18 +178,13 @@ def _module(verb):
     return importlib.import_module(f"delf_keras.cli.{verb.replace('-', '_')}")
 
 
-def _documentation(module):
-    # Its docstring, which Python drops where it optimizes.
-    return ast.get_docstring(ast.parse(inspect.getsource(module)), clean=False)
-
-
 def _overview():
     lines = [
         "delf-keras VERB --flags: local features, matching and retrieval.",
         "",
     ]
     for verb in VERBS:
-        summary = _documentation(_module(verb)).split("\n", 1)[0]
+        summary = documentation(_module(verb)).split("\n", 1)[0]
         lines.append(f"  {verb:14} {summary}")
     lines += ["", "delf-keras VERB --help shows its flags and an example."]
     return "\n".join(lines)

@@ -7,16 +7,17 @@ import sys
 
 
 class _Stream(io.TextIOBase):
-    """A stream that a closed pipe, an encoding or no stream does not stop.
+    """A stream that does not stop a verb, whatever it leads to.
 
     Attributes:
-        closed_by_reader: Whether the reader went away, as `head` does. What
-            is written after that is lost, so that files are written still.
+        error: `OSError`, None while there was none. `BrokenPipeError` where
+            the reader went away, as `head` does. What is written after it is
+            lost, so that files are written still.
     """
 
     def __init__(self, stream):
         self._stream = stream
-        self.closed_by_reader = False
+        self.error = None
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 
@@ -45,16 +46,14 @@ class _Stream(io.TextIOBase):
         return self._stream.fileno()
 
     def _try(self, method, *args):
-        if self._stream is None:
+        if self._stream is None or self.error is not None:
             return
         try:
             getattr(self._stream, method)(*args)
         except OSError as error:
+            self.error = error
             # Python would try again, and complain, when it exits.
             _lead_nowhere(self._stream.fileno())
-            if not isinstance(error, BrokenPipeError):
-                raise
-            self.closed_by_reader = True
 
 
 @contextlib.contextmanager
@@ -62,8 +61,8 @@ def safe_streams():
     """Has `print` and logging write to streams that do not stop a verb.
 
     Yields:
-        The stream that is `sys.stdout` meanwhile; its `closed_by_reader`
-        tells whether the listing was read to its end.
+        The stream that is `sys.stdout` meanwhile; its `error` tells whether
+        the listing was written to its end.
     """
     for descriptor in (0, 1, 2):
         try:

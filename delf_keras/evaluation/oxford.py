@@ -138,7 +138,7 @@ def format_oxford(name, result):
 
 def _load_query(folder, query):
     path = folder / f"{query}_query.txt"
-    fields = path.read_text(encoding="utf-8").rsplit(maxsplit=4)
+    fields = _read_text(path).rsplit(maxsplit=4)
     try:
         image_name, *box = fields
         left, top, right, bottom = map(float, box)
@@ -170,14 +170,25 @@ def read_names(path):
 
     Raises:
         FileNotFoundError: If there is no such file.
+        ValueError: If it is not in UTF-8.
     """
     if not path.is_file():
         raise FileNotFoundError(
             f"Expected a file of image names. Received: path={path}"
         )
     # Not `str.splitlines`, which splits at more than ends of lines.
-    lines = map(str.strip, path.read_text(encoding="utf-8-sig").split("\n"))
+    lines = map(str.strip, _read_text(path).split("\n"))
     return [*filter(None, lines)]
+
+
+def _read_text(path):
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"Names of images are expected in UTF-8 ({error}). "
+            f"Received: path={path}"
+        ) from error
 
 
 def _check_queries(ground_truth, ranked_names):

@@ -9,6 +9,7 @@ from delf_keras.features.extraction_options import ExtractionOptions
 from delf_keras.features.extractor import Extractor
 from delf_keras.features.feature_cache import extract_files
 from delf_keras.features.photographs import find_photographs
+from delf_keras.photograph_files import name_of_text
 from delf_keras.retrieval.addition import Addition, Catalog, ChangeReport
 from delf_keras.retrieval.index_writer import change_index
 from delf_keras.retrieval.manifest import (
@@ -88,7 +89,7 @@ def add_photographs(
         return addition.report()
 
 
-def remove_photographs(folder, names):
+def remove_photographs(folder, names, *, root=None):
     """Removes photographs from an index folder.
 
     Their codes are still there, and no longer found, until segments are
@@ -98,6 +99,8 @@ def remove_photographs(folder, names):
         folder: str or `Path` of the index.
         names: Iterable of str, as the index names them, or paths of the
             photographs, as a search gives them.
+        root: str or `Path` of the folder that paths lead to. Defaults to
+            where it is; see `ImageIndex.load`.
 
     Returns:
         `ChangeReport`.
@@ -110,11 +113,16 @@ def remove_photographs(folder, names):
     """
     with change_index(folder) as writer:
         catalog = Catalog(writer)
-        names = _names_of(names, catalog, folder, writer.manifest.roots)
+        names = _names_of(
+            names,
+            catalog.numbers,
+            lambda: root or find_root(folder, writer.manifest.roots),
+        )
         unknown = [name for name in names if name not in catalog.numbers]
         if unknown:
             raise ValueError(
-                "Photographs of the index are removed by name. Received: "
+                "Names or paths of photographs of the index are expected. "
+                "Received: "
                 f"{', '.join(unknown[:5])}{', ...' * (len(unknown) > 5)}"
             )
         if names:
@@ -145,22 +153,26 @@ def compact_index(folder):
         return ChangeReport(writer.manifest.version)
 
 
-def _names_of(names, catalog, folder, roots):
+def _names_of(names, known, find_root):
     """Returns each name once, also of what is a path or a URL."""
     names = dict.fromkeys(map(str, names))
-    if all(name in catalog.numbers for name in names):
+    if all(name in known for name in names):
         return [*names]
-    root = find_root(folder, roots)
+    root = find_root()
+    return [*dict.fromkeys(_name_of(name, known, root) for name in names)]
 
-    def name_of(name):
+
+def _name_of(name, known, root):
+    # A search prints bytes that are no UTF-8 as escapes.
+    for each in (name, name_of_text(name)):
         if is_url(root):
-            found = name.removeprefix(f"{root.rstrip('/')}/")
+            found = each.removeprefix(f"{root.rstrip('/')}/")
         else:
-            found = name_in(root, name)
-        known = name in catalog.numbers or found not in catalog.numbers
-        return name if known else found
-
-    return [*dict.fromkeys(map(name_of, names))]
+            found = name_in(root, each)
+        for candidate in (each, found):
+            if candidate in known:
+                return candidate
+    return name
 
 
 def _own_extractor(folder, manifest):

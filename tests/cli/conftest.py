@@ -68,6 +68,22 @@ def finish():
 
 
 @pytest.fixture(scope="session")
+def files_first():
+    """The class of a stream that is written to when files are there."""
+
+    class FilesFirst(io.StringIO):
+        def __init__(self, *files):
+            super().__init__()
+            self.files = files
+
+        def write(self, text):
+            assert all(file.exists() for file in self.files)
+            return super().write(text)
+
+    return FilesFirst
+
+
+@pytest.fixture(scope="session")
 def scenes(tmp_path_factory, make_photograph):
     """A folder of the photographs a.jpg, b.jpg and more/c.png.
 

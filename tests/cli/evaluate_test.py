@@ -89,9 +89,10 @@ def test_classic_with_a_folder_of_rankings(classic, tmp_path, capsys):
     }
 
 
-def test_classic_with_json_rankings(classic, tmp_path, capsys):
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_classic_with_json_rankings(classic, tmp_path, capsys, encoding):
     rankings = tmp_path / "rankings.json"
-    rankings.write_text('{"keble_1": ["a"], "keble_2": ["b", "a"]}')
+    rankings.write_text('{"keble_1": ["a"], "keble_2": ["b", "a"]}', encoding)
     _run(f"--gnd={classic}", f"--ranks={rankings}", "--name=tiny")
     assert capsys.readouterr().out == ">> tiny: mAP 62.50\n"
 

@@ -30,7 +30,7 @@ def test_a_pipe_that_is_closed_is_told_once(unread):
     with contextlib.redirect_stdout(unread), safe_streams() as stdout:
         for _ in range(3):
             print("a line", flush=True)
-    assert stdout.closed_by_reader
+    assert isinstance(stdout.error, BrokenPipeError)
 
 
 def test_other_characters_than_those_of_the_encoding():
@@ -68,31 +68,49 @@ def test_files_are_written_whoever_reads(verb, unread, built, view, tmp_path):
     assert file.stat().st_size
 
 
-def test_files_come_before_the_listing(built, view, tmp_path):
+def test_files_come_before_the_listing(files_first, built, view, tmp_path):
     """A verb that is killed while it prints has written them."""
-    file = tmp_path / "written.json"
-
-    class Stream(io.StringIO):
-        def write(self, text):
-            assert file.exists()
-            return super().write(text)
-
-    for verb in (["search", f"--query={view}"], ["index-info"]):
-        file.unlink(missing_ok=True)
-        with contextlib.redirect_stdout(Stream()):
-            arguments = [f"--index={built.folder}", f"--json={file}"]
-            assert main([*verb, *arguments]) == 0
+    json, picture = tmp_path / "written.json", tmp_path / "drawn.png"
+    index = f"--index={built.folder}"
+    with contextlib.redirect_stdout(files_first(json)) as listing:
+        assert main(["index-info", index, f"--json={json}"]) == 0
+    assert listing.getvalue()
+    json.unlink()
+    search = ["search", index, f"--query={view}"]
+    with contextlib.redirect_stdout(files_first(json, picture)) as listing:
+        assert main([*search, f"--json={json}", f"--picture={picture}"]) == 0
+    assert listing.getvalue()
 
 
-def test_errors_of_the_system_are_told(monkeypatch, capsys):
+def run_to_a_full_disk(redirected, monkeypatch, tmp_path):
+    """Returns the exit code of a verb that writes a file after a listing."""
+
     def run(flags, args):
-        print("a listing")
+        print("a listing", flush=True)
+        print("progress", file=sys.stderr, flush=True)
+        (tmp_path / "file").touch()
         return 0
 
     monkeypatch.setattr(presets, "run", run)
-    with open("/dev/full", "w") as full, contextlib.redirect_stdout(full):
-        assert main(["presets"]) == 1
-    assert "No space left" in capsys.readouterr().err
+    with open("/dev/full", "w") as full, redirected(full):
+        code = main(["presets"])
+    assert (tmp_path / "file").exists()
+    return code
+
+
+def test_a_listing_that_does_not_fit_is_told(monkeypatch, tmp_path, capsys):
+    """At the end: what the verb is for is done."""
+    code = run_to_a_full_disk(contextlib.redirect_stdout, monkeypatch, tmp_path)
+    assert code == 1
+    progress, message = capsys.readouterr().err.splitlines()
+    assert progress == "progress"
+    assert message.startswith("delf-keras: the listing: ")
+    assert "No space left" in message
+
+
+def test_a_log_that_does_not_fit_stops_nothing(monkeypatch, tmp_path):
+    code = run_to_a_full_disk(contextlib.redirect_stderr, monkeypatch, tmp_path)
+    assert code == 0
 
 
 def test_process_without_streams():

@@ -104,6 +104,22 @@ def test_a_malformed_query_is_refused(tmp_path, text):
         load_oxford(tmp_path)
 
 
+def test_files_of_any_editor(tmp_path):
+    _write(tmp_path, "keble_1")
+    expected = load_oxford(tmp_path)
+    for path in tmp_path.iterdir():
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert load_oxford(tmp_path) == expected
+
+
+@pytest.mark.parametrize("label", ["query", "good"])
+def test_a_file_in_another_encoding_is_named(tmp_path, label):
+    _write(tmp_path, "keble_1")
+    (tmp_path / f"keble_1_{label}.txt").write_bytes(b"caf\xe9 1 2 3 4")
+    with pytest.raises(ValueError, match=f"UTF-8.*keble_1_{label}.txt"):
+        load_oxford(tmp_path)
+
+
 def test_an_image_is_not_both_positive_and_junk(tmp_path):
     _write(tmp_path, "keble_1", junk="b")
     with pytest.raises(ValueError, match="Received: b for query image a"):

@@ -250,6 +250,11 @@ def test_index_build_gives_the_index_and_logs(
     assert "empty.jpg" in caplog.text
 
 
+def test_an_index_of_nothing_is_refused(tiny_extractor):
+    with pytest.raises(ValueError, match="one photograph. Received: none"):
+        ImageIndex.build([], tiny_extractor)
+
+
 def test_batches_give_the_same(folder, tiny_extractor):
     one, two = (
         build_index(folder, tiny_extractor, pca=PcaOptions(0), batch_size=size)

@@ -1,5 +1,6 @@
 """Photographs are added, replaced and removed by what they are."""
 
+import os
 import shutil
 
 import numpy as np
@@ -277,6 +278,24 @@ def test_removed_by_name(index, best_of, add, more):
     # And may be added again.
     assert add(index, more).added == [FIRST[0], LATER[1]]
     assert best_of(index, more / FIRST[0]) == FIRST[0]
+
+
+def test_removed_by_path_of_photographs_that_have_moved(index, photos):
+    moved = photos.rename(photos.parent / "moved")
+    path = moved / FIRST[0]
+    with pytest.raises(ValueError, match=f"Received: {path}$"):
+        remove_photographs(index, [path])
+    report = remove_photographs(index, [path], root=moved)
+    assert report.removed == FIRST[:1]
+
+
+def test_removed_by_path_as_it_is_printed(index, photos, add):
+    """Bytes that are no UTF-8 are printed as escapes."""
+    name = os.fsdecode(b"b\xe9.jpg")
+    (photos / FIRST[1]).rename(photos / name)
+    add(index, photos)
+    report = remove_photographs(index, [photos / "b\\udce9.jpg"])
+    assert report.removed == [name]
 
 
 def test_unknown_name_removes_nothing(index):

@@ -1,9 +1,9 @@
 """What the builders have in common."""
 
-import inspect
-
 import numpy as np
 import tensorflow_datasets as tfds
+
+from delf_keras.documentation import documentation
 
 
 class LandmarkBuilder(tfds.core.DatasetBuilder, skip_registration=True):
@@ -54,7 +54,7 @@ def described(builder, features, **options):
     """
     return tfds.core.DatasetInfo(
         builder=builder,
-        description=inspect.cleandoc(type(builder).__doc__),
+        description=documentation(type(builder)),
         features=tfds.features.FeaturesDict(features),
         **options,
     )
