@@ -49,8 +49,9 @@ def write_delf(path, features):
 
     Args:
         path: str or `Path`. Parent folders are made.
-        features: `LocalFeatures`. The format has no room for `image_size` and
-            `fingerprint`, nor for the dimension of zero descriptors.
+        features: `LocalFeatures`. The format has no room for `image_size`,
+            `fingerprint`, `global_descriptor` and `upright`, nor for the
+            dimension of zero descriptors.
     """
     data = encode_delf(features)
     with atomic_path(path) as temporary:
@@ -65,7 +66,7 @@ def read_delf(path):
 
     Returns:
         `LocalFeatures` in the order of the file, of unknown image size and
-        fingerprint.
+        fingerprint, taken to be upright.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -120,7 +121,8 @@ def decode_delf(data):
 
     Returns:
         `LocalFeatures` in the order of the message, of unknown image size and
-        fingerprint. Without any feature the descriptors are `[0, 0]`.
+        fingerprint, taken to be upright. Without any feature the descriptors
+        are `[0, 0]`.
 
     Raises:
         ValueError: If the data is truncated or corrupt, or if its descriptors

@@ -33,7 +33,8 @@ def save_features(path, features):
     Args:
         path: str or `Path`. Its suffix chooses the format: `.npz` holds every
             attribute of the features, `.delf` is read by tensorflow/models
-            and holds neither image size nor fingerprint. Parent folders are
+            and holds what each feature has alone: neither image size,
+            fingerprint, global descriptor nor `upright`. Parent folders are
             made.
         features: `LocalFeatures`.
 
@@ -130,12 +131,13 @@ def open_h5(path, mode="r"):
     The layout is that of hloc, which reads such a file as it is: a group for
     each photograph, named by its relative path, with the datasets `keypoints`
     (`[N, 2]`, x, y in pixels), `descriptors` (`[D, N]`), `scores` (`[N]`) and
-    `image_size` (width, height), and with one `global_descriptor`. Ours are
-    the dataset `scales` (`[N]`), the attribute `made_of` of a group, and two
-    attributes of the file, `fingerprint` and `upright`. COLMAP, and hloc with
-    it, take photographs as they are stored: they need features with `upright`
-    False, unless no photograph has an EXIF orientation. What is no UTF-8 in a
-    name is written as an escape, such as \\udce9.
+    `image_size` (width, height), and `global_descriptor` (`[C]`) where one was
+    extracted. Ours are the dataset `scales` (`[N]`), the attribute `made_of`
+    of a group, and two attributes of the file, `fingerprint` and `upright`.
+    COLMAP, and hloc with it, take photographs as they are stored: they need
+    features with `upright` False, unless no photograph has an EXIF
+    orientation. What is no UTF-8 in a name is written as an escape, such as
+    \\udce9.
 
     Example:
 

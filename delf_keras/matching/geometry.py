@@ -28,8 +28,10 @@ class Verification:
     Attributes:
         transform: float64 `[3, 3]`. Maps homogeneous points (y, x, 1) of
             photograph a to b; `None` if no transform was found.
-        inliers: bool `[M]`, whether each putative match obeys the transform;
-            all `False` if none was found.
+        inliers: bool `[M]`. Whether the transform takes the point of each
+            putative match to within the threshold of its counterpart, and,
+            of `estimate_upright`, its scale to about the other one; all
+            `False` if no transform was found.
     """
 
     transform: np.ndarray | None

@@ -1,5 +1,6 @@
 """Feature files round trip, refuse what is damaged, and suit hloc."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -37,32 +38,35 @@ def make_features(
 
 
 def assert_same(features, expected):
-    np.testing.assert_array_equal(features.locations, expected.locations)
-    np.testing.assert_array_equal(features.descriptors, expected.descriptors)
-    np.testing.assert_array_equal(features.scores, expected.scores)
-    np.testing.assert_array_equal(features.scales, expected.scales)
-    assert features.image_size == expected.image_size
-    assert features.fingerprint == expected.fingerprint
-    assert features.upright is expected.upright
+    for field in dataclasses.fields(LocalFeatures):
+        np.testing.assert_array_equal(
+            getattr(features, field.name),
+            getattr(expected, field.name),
+            err_msg=field.name,
+        )
 
 
 @pytest.mark.parametrize("count", [0, 5])
 def test_npz_keeps_every_attribute(tmp_path, count):
     path = tmp_path / "folder" / "photo.npz"
     features = make_features(count, upright=bool(count))
+    features = dataclasses.replace(features, global_descriptor=[1, 2, 3])
     save_features(path, features)
 
     assert_same(load_features(path), features)
     assert os.listdir(path.parent) == ["photo.npz"]
 
 
-def test_delf_is_chosen_by_its_suffix(tmp_path):
+def test_delf_keeps_what_each_feature_has(tmp_path):
     features = make_features()
+    features = dataclasses.replace(features, global_descriptor=[1, 2, 3])
     save_features(str(tmp_path / "photo.delf"), features)
-    again = load_features(str(tmp_path / "photo.delf"))
 
-    np.testing.assert_array_equal(again.descriptors, features.descriptors)
-    assert again.image_size == (0, 0) and again.fingerprint == ""
+    arrays = ("locations", "descriptors", "scores", "scales")
+    kept = {name: getattr(features, name) for name in arrays}
+    assert_same(
+        load_features(str(tmp_path / "photo.delf")), LocalFeatures(**kept)
+    )
 
 
 def test_other_suffixes_are_refused(tmp_path):
