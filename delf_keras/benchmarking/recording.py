@@ -2,6 +2,7 @@
 
 import csv
 import datetime
+import io
 import json
 import os
 import platform
@@ -28,14 +29,18 @@ def record(benchmark, figures, results, json_file=None):
     path = Path(results) / f"{benchmark}.csv"
     rows = []
     if path.exists():
-        with open(path, newline="") as file:
+        with open(path, newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
     rows.append(_circumstances() | dict(_flat(figures)))
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    with atomic_path(path) as temporary, open(temporary, "w", newline="") as f:
-        writer = csv.DictWriter(f, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    with atomic_path(path) as temporary:
+        # The name of a folder may be no UTF-8.
+        contents = text.getvalue().encode("utf-8", "backslashreplace")
+        temporary.write_bytes(contents)
 
 
 def _circumstances():

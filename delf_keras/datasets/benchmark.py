@@ -23,7 +23,7 @@ class Benchmark:
     Attributes:
         name: Of the benchmark, such as "roxford5k", or of its folder.
         image_names: N names of the photographs of the database, without
-            ".jpg", in the order in which rankings count them.
+            suffixes, in the order in which rankings count them.
         image_paths: N `Path`.
         query_names: Q names of the queries: of the photographs for Revisited
             Oxford and Paris, such as "all_souls_1" for the classic ones,
