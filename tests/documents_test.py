@@ -162,14 +162,18 @@ def test_verbs_and_flags_in_the_text():
 
 def test_targets_and_files_in_the_text():
     check_target(*spans(r"^make ([\w-]+)"))
-    for path in spans(r"^((?:benchmarks|delf_keras|docs|export|tests)/\S+)"):
+    paths = spans(r"^((?:benchmarks|delf_keras|docs|export|tests)/\S+)")
+    assert paths
+    for path in paths:
         assert (HOME / path).exists(), path
 
 
 def test_flags_of_benchmarks_in_the_text():
     """Scripts share some of their flags."""
     defined = "".join(map(Path.read_text, (HOME / "benchmarks").glob("*.py")))
-    for arguments in spans(r"^benchmarks/\w+\.py (.*)$"):
+    named = spans(r"^benchmarks/\w+\.py (.*)$")
+    assert named
+    for arguments in named:
         for name in re.findall(r"--(\w+)", arguments):
             assert f'"{name}"' in defined, name
 

@@ -139,10 +139,10 @@ def _told(verb, error):
             _INTERRUPTED_EXIT_CODE,
             f"interrupted{hint if verb in _RESUMABLE else ''}.",
         )
-    if isinstance(error, (ValueError, OSError, ImportError)):
+    if message and isinstance(error, (ValueError, OSError, ImportError)):
         return 1, message
-    name = type(error).__name__
-    return 1, f"{name}: {message} (--traceback shows where it came from)"
+    message = f"{type(error).__name__}: {message or 'no message'}"
+    return 1, f"{message} (--traceback shows where it came from)"
 
 
 def _in_one_line(error):

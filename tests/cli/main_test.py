@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+import tensorflow as tf
 from absl import flags as absl_flags
 
 import delf_keras
@@ -151,7 +152,14 @@ def test_bad_input_is_one_line(refused, monkeypatch, error):
 
 
 @pytest.mark.parametrize(
-    "error", [KeyError("a key"), RuntimeError("a\nkey"), MemoryError("a key")]
+    "error",
+    [
+        KeyError("a key"),
+        RuntimeError("a\nkey"),
+        MemoryError("a key"),
+        tf.errors.AbortedError(None, None, "Node:\n\ta key\n"),
+        tf.errors.ResourceExhaustedError(None, None, "a key"),
+    ],
 )
 def test_other_errors_are_one_line_too(command, refused, monkeypatch, error):
     def run(flags, args):
@@ -165,6 +173,15 @@ def test_other_errors_are_one_line_too(command, refused, monkeypatch, error):
     assert finished.code == 1
     assert finished.err.startswith("Traceback")
     assert message in finished.err
+
+
+@pytest.mark.parametrize("error", [ValueError(), TimeoutError(), KeyError()])
+def test_errors_without_a_message(refused, monkeypatch, error):
+    def run(flags, args):
+        raise error
+
+    monkeypatch.setattr(presets, "run", run)
+    assert refused("presets").startswith(type(error).__name__)
 
 
 def test_version(command):

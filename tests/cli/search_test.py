@@ -76,7 +76,8 @@ def test_photograph_finds_itself(search, built):
     _, _, inliers, photograph = rows[0]
     assert photograph == str(query)
     assert inliers == 108
-    assert all(inliers < 20 for _, _, inliers, _ in rows[1:])
+    others = [inliers for _, _, inliers, _ in rows[1:]]
+    assert others and max(others) < 20
 
 
 def test_another_view_is_found(searched, built):

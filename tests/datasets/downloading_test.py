@@ -7,7 +7,6 @@ import http.server
 import io
 import tarfile
 import threading
-import time
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -235,11 +234,9 @@ def test_the_first_checksum_is_kept_and_compared_with(site, path):
 
 
 def test_a_refused_connection_is_an_error_of_one_line(path):
-    start = time.monotonic()
     # Nobody listens there.
     with pytest.raises(ConnectionError) as caught:
         download("http://127.0.0.1:9/file.tgz", path)
-    assert time.monotonic() - start < 5
     message = str(caught.value)
     assert "\n" not in message
     assert f"put it into {path.parent}. " in message

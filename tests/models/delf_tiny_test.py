@@ -1,9 +1,14 @@
 """`delf_tiny`, the preset that comes with the package."""
 
+from importlib import resources
+
 import keras
 import numpy as np
 import pytest
+from absl import flags as absl_flags
 
+from delf_keras.cli import train
+from delf_keras.datasets.synthetic import render_view
 from delf_keras.models import presets
 from delf_keras.models.delf import Delf
 
@@ -31,6 +36,38 @@ def test_its_weights_are_of_float16_on_disk_and_float32_here(model):
         values = keras.ops.convert_to_numpy(weight)
         assert values.dtype == np.float32
         np.testing.assert_array_equal(values, np.float16(values))
+
+
+def test_it_has_learned_buildings(model, compute):
+    """Of the demonstration, which it has not seen: untrained it finds half."""
+    views = np.stack(
+        [
+            render_view(landmark, view, size=(96, 128)).image
+            for landmark in range(4)
+            for view in range(2)
+        ]
+    )
+    outputs = compute(model, views)
+    weights = outputs["attention_scores"].reshape(len(views), 6, 8, 1)
+    pooled = (weights * outputs["features"]).sum(axis=(1, 2))
+    pooled /= np.linalg.norm(pooled, axis=1, keepdims=True)
+    similarities = pooled @ pooled.T
+    np.fill_diagonal(similarities, -1)
+
+    others = np.arange(len(views)) ^ 1
+    assert np.mean(similarities.argmax(axis=1) == others) >= 7 / 8
+
+
+def test_its_recipe_is_what_it_was_trained_by(preset):
+    recipes = resources.files("delf_keras") / "training" / "recipes"
+    flags = absl_flags.FlagValues()
+    train.define_flags(flags)
+    flags(["", f"--output={NAME}", f"--flagfile={recipes / NAME}.flags"])
+    trained = preset.info["training"]["options"]
+
+    named = {name: flags[name].value for name in flags if flags[name].present}
+    assert len(named) > 20
+    assert named.items() <= trained.items()
 
 
 def test_it_takes_no_weights_of_imagenet(tmp_path):

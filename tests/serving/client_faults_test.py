@@ -150,7 +150,7 @@ def test_busy_server_loses_no_photograph(faults, photographs):
     with Client(faults.address, retries=QUICK, concurrency=1) as client:
         faults.codes.extend([busy] * 3)
         results = [result for _, result in client.extract_each(paths)]
-        assert all(map(len, results))
+        assert len(results) == 3 and all(map(len, results))
         faults.codes.extend([busy] * 4)
         with pytest.raises(ServerError, match="too much to do.*as the test"):
             list(client.extract_each(paths))

@@ -97,7 +97,9 @@ def test_folder(tmp_path, photographs):
 
 def test_every_address_leads_into_the_folder(tmp_path, photographs):
     folder = write(tmp_path, *[make_page(photographs)] * 3)
-    for path in folder.glob("*.html"):
+    paths = [*folder.glob("*.html")]
+    assert len(paths) == 4
+    for path in paths:
         page = Reader(path)
         sources = page.values("img", "src")
         links = page.values("a", "href")

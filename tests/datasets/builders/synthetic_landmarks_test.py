@@ -88,8 +88,11 @@ def test_distractors_show_no_landmark(splits):
 
 
 def test_photographs_are_decoded(builder):
-    for image, label in builder.as_dataset("train", as_supervised=True):
-        assert image.shape == (*SIZE, 3) and label.shape == ()
+    shapes = [
+        (image.shape, label.shape)
+        for image, label in builder.as_dataset("train", as_supervised=True)
+    ]
+    assert shapes == [((*SIZE, 3), ())] * 4
 
 
 def test_landmarks_are_not_those_of_the_demonstration(splits):
