@@ -6,7 +6,7 @@ import os
 import h5py
 import pytest
 
-from delf_keras.system_errors import is_of_system
+from delf_keras.system_errors import is_of_one_file, is_of_system
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.EACCES, errno.ENOSPC])
@@ -23,3 +23,12 @@ def test_damage(tmp_path):
     assert not is_of_system(OSError(errno.EINVAL, "a negative position"))
     assert not is_of_system(KeyError("mean"))
     assert is_of_system(MemoryError())
+
+
+def test_what_says_nothing_of_other_files(tmp_path):
+    for path in (tmp_path, tmp_path / "absent", tmp_path / ("x" * 300)):
+        with pytest.raises(OSError) as raised:
+            path.read_bytes()
+        assert is_of_one_file(raised.value)
+    for number in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO):
+        assert not is_of_one_file(OSError(number, os.strerror(number)))

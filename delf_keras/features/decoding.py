@@ -7,6 +7,7 @@ their high byte, and an animation gives its first frame. What TensorFlow cannot
 decode is decoded by Pillow, except in a graph.
 """
 
+import contextlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from delf_keras.features.pillow_formats import (
 from delf_keras.features.tracing import graph_function
 from delf_keras.forking import use_tensorflow
 from delf_keras.photograph_files import check_regular
+from delf_keras.system_errors import is_of_one_file
 
 # A photograph with a shorter side than this has nothing to retrieve.
 MIN_SIDE = 10
@@ -175,18 +177,36 @@ def read_photograph_file(path):
 
     Raises:
         ImageError: if the file cannot be read, or is empty.
+        OSError: if the system fails, as where too many files are open.
     """
-    try:
+    with reading(path):
         check_regular(path)
         contents = Path(path).read_bytes()
-    except OSError as error:
-        raise ImageError(
-            f"The photograph cannot be read. Received: {path} "
-            f"({error.strerror})"
-        ) from error
     if not contents:
         raise ImageError(f"The photograph is empty. Received: {path}")
     return contents
+
+
+@contextlib.contextmanager
+def reading(name):
+    """Has what the system says of the file of a photograph be `ImageError`.
+
+    Args:
+        name: What to call it in an error.
+
+    Raises:
+        ImageError: if the file cannot be read.
+        OSError: if the system fails, as where too many files are open.
+    """
+    try:
+        yield
+    except OSError as error:
+        if not is_of_one_file(error):
+            raise
+        raise ImageError(
+            f"The photograph cannot be read. Received: {name} "
+            f"({error.strerror})"
+        ) from error
 
 
 def decode_photograph(contents, name, upright=True):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from delf_keras.features.decoding import ImageError
 from delf_keras.retrieval.manifest import digest_of
 from delf_keras.retrieval.roots import path_in
+from delf_keras.system_errors import is_of_one_file
 
 # Photographs that are published together: an interruption loses no more.
 _SHARD = 1000
@@ -98,6 +99,8 @@ class Addition:
             try:
                 digests[name] = digest_of(named[name])
             except OSError as error:
+                if not is_of_one_file(error):
+                    raise
                 self._skipped[name] = (
                     f"{named[name]} cannot be read ({error.strerror})"
                 )

@@ -1,6 +1,6 @@
 """The photographs of a data set, read and decoded."""
 
-from delf_keras.features.decoding import ImageError, decode_photograph
+from delf_keras.features.decoding import decode_photograph, reading
 
 
 def load_photograph(images, index):
@@ -16,13 +16,9 @@ def load_photograph(images, index):
 
     Raises:
         ImageError: if it cannot be read or decoded, or is too small.
+        OSError: if the system fails.
     """
     name = images.name(index)
-    try:
+    with reading(name):
         contents = images.read(index)
-    except OSError as error:
-        raise ImageError(
-            f"The photograph cannot be read. Received: {name} "
-            f"({error.strerror})"
-        ) from error
     return contents, decode_photograph(contents, name)

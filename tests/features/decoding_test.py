@@ -1,5 +1,6 @@
 """Photographs are decoded as Pillow decodes them, or refused with a reason."""
 
+import errno
 import io
 import os
 import struct
@@ -250,6 +251,18 @@ def test_unreadable_file(tmp_path, monkeypatch, error):
     with pytest.raises(
         ImageError, match=r"cannot be read. Received: .*a.jpg \(Permission"
     ):
+        read_image(tmp_path / "a.jpg")
+
+
+def test_system_that_fails_is_no_photograph(tmp_path, monkeypatch):
+    """It would be skipped, and so would all that follow."""
+    (tmp_path / "a.jpg").touch()
+
+    def fail(path):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(Path, "read_bytes", fail)
+    with pytest.raises(OSError, match="Too many open files"):
         read_image(tmp_path / "a.jpg")
 
 

@@ -10,7 +10,13 @@ from PIL import Image
 
 from delf_keras.features.extraction_options import ExtractionOptions
 from delf_keras.features.extractor import Extractor
-from delf_keras.retrieval import ImageIndex, PcaOptions, build_index
+from delf_keras.features.feature_source import FeatureSource
+from delf_keras.retrieval import (
+    ImageIndex,
+    PcaOptions,
+    build_index,
+    verify_index,
+)
 
 NAMES = [
     "distractor_00.jpg",
@@ -67,6 +73,43 @@ def test_shards_give_the_same_index(
         index.search(query), tiny_index.search(query), strict=True
     ):
         assert (one.name, one.score) == (other.name, other.score)
+
+
+class Recalled(FeatureSource):
+    """Knows the features of photographs by what their files say."""
+
+    address, has_pca, options = "localhost:8500", True, ExtractionOptions()
+
+    def __init__(self, named_features):
+        self._features = dict(named_features)
+        self.fingerprint = named_features[0][1].fingerprint
+
+    def extract_each(self, photographs, batch_size=1):
+        for photograph in photographs:
+            yield photograph, self._features[photograph.contents.decode()]
+
+
+def test_shards_need_few_open_files(
+    make_photographs, few_open_files, tmp_path, monkeypatch
+):
+    """Each photograph one, more of them than files that can be open."""
+    from delf_keras.retrieval import building
+
+    monkeypatch.setattr(building, "SHARD", 1)
+    named = make_photographs(40)
+    (tmp_path / "photographs").mkdir()
+    for position, (name, _) in enumerate(named):
+        path = tmp_path / "photographs" / f"{position:02d}.jpg"
+        path.write_text(name)
+    with few_open_files():
+        report = build_index(
+            tmp_path / "photographs",
+            Recalled(named),
+            output=tmp_path / "index",
+            work_folder=tmp_path / "work",
+        )
+    assert report.extracted == len(report.index) == 40
+    assert verify_index(tmp_path / "index") == {}
 
 
 def test_output_exists(tiny_extractor, photographs, tmp_path):

@@ -1,5 +1,6 @@
 """Photographs are added, replaced and removed by what they are."""
 
+import errno
 import os
 import shutil
 
@@ -250,6 +251,29 @@ def test_bad_photograph_is_skipped(index, add, more, caplog):
     assert report.added == LATER
     assert [*report.skipped] == ["broken.jpg"]
     assert "broken.jpg" in caplog.text
+
+
+def test_photograph_that_cannot_be_read_is_skipped(
+    index, add, more, monkeypatch
+):
+    """But none where it is the system that fails."""
+    check = addition.digest_of
+    error = PermissionError(errno.EACCES, "Permission denied")
+
+    def fail(path):
+        if path.name == LATER[0]:
+            raise error
+        return check(path)
+
+    monkeypatch.setattr(addition, "digest_of", fail)
+    report = add(index, more)
+    assert report.added == LATER[1:]
+    assert "cannot be read (Permission denied)" in report.skipped[LATER[0]]
+
+    error = OSError(errno.EMFILE, "Too many open files")
+    with pytest.raises(OSError, match="Too many open files"):
+        add(index, more)
+    assert index_info(index)["version"] == 2
 
 
 def test_interrupted_addition_goes_on(index, add, more, monkeypatch):

@@ -1,6 +1,8 @@
 """What tests of indexes share."""
 
+import contextlib
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -151,3 +153,21 @@ def assert_same_index():
             )
 
     return check
+
+
+@pytest.fixture
+def few_open_files():
+    """A function in whose context some 25 more files can be open."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    @contextlib.contextmanager
+    def few_open_files():
+        most = max(map(int, os.listdir("/dev/fd"))) + 25
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+    return few_open_files

@@ -1,10 +1,8 @@
 """Changes of an index folder: one writer, all or nothing, versions."""
 
-import contextlib
 import json
 import multiprocessing
 import os
-import resource
 import runpy
 import signal
 import subprocess
@@ -275,7 +273,9 @@ def test_index_that_was_removed_meanwhile_stays_so(folder):
     assert not (folder / "manifest.json").exists()
 
 
-def test_additions_need_few_open_files(folder, make_photographs):
+def test_additions_need_few_open_files(
+    folder, make_photographs, few_open_files
+):
     """Each photograph a segment, and none merged before the end."""
     with change_index(folder) as writer, few_open_files():
         for seed in range(1, 40):
@@ -297,18 +297,6 @@ def test_many_additions_are_merged_meanwhile(
         writer.publish()
     assert (np.diff(ImageIndex.load(folder).database.numbers) == 1).all()
     assert len(names_of(folder)) == 23
-
-
-@contextlib.contextmanager
-def few_open_files():
-    """The process may have 20 files more open than it has."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = max(map(int, os.listdir("/dev/fd"))) + 20
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_two_writers_cannot_meet(folder):

@@ -9,7 +9,12 @@ pytest.importorskip("apache_beam")
 
 from delf_keras.features.extractor import Extractor
 from delf_keras.features.photographs import find_photographs
-from delf_keras.retrieval import AsmkOptions, PcaOptions, build_index
+from delf_keras.retrieval import (
+    AsmkOptions,
+    PcaOptions,
+    build_index,
+    verify_index,
+)
 from delf_keras.retrieval.distributed import TfRecords, build_index_with_beam
 from delf_keras.retrieval.distributed.pipelines import PipelineError
 from delf_keras.retrieval.manifest import read_manifest
@@ -101,6 +106,19 @@ def test_pca_is_fitted(local, folder, tiny_extractor, build):
     assert report.copies == {"sub/copy.jpg": "distractor_01.jpg"}
     assert [*report.skipped] == ["broken.jpg"]
     assert len(report.index) == 7
+
+
+def test_segments_need_few_open_files(
+    folder, fitted, build, few_open_files, monkeypatch, tmp_path
+):
+    """Each photograph one, when they are merged."""
+    from delf_keras.retrieval import building
+
+    monkeypatch.setattr(building, "SHARD", 1)
+    with few_open_files():
+        report, manifest = build(folder, fitted)
+    assert manifest.segments == ["000008"] and len(report.index) == 7
+    assert verify_index(tmp_path / "index") == {}
 
 
 def test_global_descriptors_without_pca(
