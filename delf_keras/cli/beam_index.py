@@ -30,6 +30,7 @@ from delf_keras.cli.index_flags import (
     build_options,
     define_index_flags,
     print_build_report,
+    work_folder_of,
 )
 from delf_keras.cli.progress import show_progress
 
@@ -86,7 +87,7 @@ def run(flags, args):
         )
     build_index_with_beam, photographs = _import(flags)
     output = Path(flags.output)
-    partial = output.with_name(f"{output.name}.partial")
+    partial = work_folder_of(output)
     report = build_index_with_beam(
         photographs,
         make_extractor(flags),

@@ -8,7 +8,8 @@ npz (one file a photograph) and h5 (one file for all, in hloc's layout).
 Photographs whose features are there already are left alone, so that an
 interrupted run goes on where it was; --overwrite extracts them again. What
 bytes and options features were made of is kept with them, in a hidden file of
-the folder, or in the h5 file, which is written at the end, whole.
+the folder, or in the h5 file, which is written at the end, whole. A photograph
+that is no longer of use loses the features that it had.
 --server=host:port in place of --preset extracts through a server that
 `delf-keras serve` or TensorFlow Serving runs, --tfhub=URL with Google's DELF
 of TF-Hub.
@@ -68,7 +69,7 @@ def run(flags, args):
     extractor = make_extractor(flags, pca=flags.pca)
     opened = _h5_output if flags.format == "h5" else _folder_output
     paths = {name: Path(flags.photos) / name for name in names}
-    with opened(flags, paths, extractor) as (is_kept, write):
+    with opened(flags, paths, extractor) as (is_kept, write, remove):
         missing = [n for n in names if flags.overwrite or not is_kept(n)]
         results = extract_files(
             extractor, [paths[name] for name in missing], flags.batch_size
@@ -80,6 +81,7 @@ def run(flags, args):
         ):
             if isinstance(result, ImageError):
                 logger.warning("Skipped: %s", result)
+                remove(name)
             else:
                 written += _has_written(write, name, digest, result)
     kept = len(names) - len(missing)
@@ -107,40 +109,49 @@ def _has_written(write, name, digest, features):
 
 @contextlib.contextmanager
 def _h5_output(flags, paths, extractor):
-    """Yields whether features are kept, and a function that takes others.
+    """Yields what tells whether features are kept, writes and removes them.
 
     A writer that dies leaves an HDF5 file that nobody can open: features are
     kept elsewhere until all are there.
     """
     from delf_keras.atomic import atomic_path
     from delf_keras.features.feature_cache import open_cache, remove_cache
-    from delf_keras.features.files import open_h5, write_h5
+    from delf_keras.features.files import open_h5, remove_h5, write_h5
 
     output = Path(flags.output)
     partial = output.with_name(f"{output.name}.partial")
-    known = _made_of(output, extractor)
+    present = _made_of(output, extractor)
+    useless = set()
     key = extractor.cache_key
     with open_cache(partial) as cache:
-        known |= cache.made_of()
-        yield (
-            lambda name: _is_made_of(known.get(name), paths[name], key),
-            lambda name, digest, features: cache.write(
-                name, f"{digest} {key}", features
-            ),
-        )
+        known = present | cache.made_of()
+
+        def is_kept(name):
+            return _is_made_of(known.get(name), paths[name], key)
+
+        def write(name, digest, features):
+            cache.write(name, f"{digest} {key}", features)
+
+        def remove(name):
+            cache.remove(name)
+            useless.update({name} & present.keys())
+
+        yield is_kept, write, remove
         # Other options may have been interrupted before.
         extracted = {
             name: made_of
             for name, made_of in cache.made_of().items()
             if made_of.endswith(f" {key}")
         }
-        if extracted:
+        if extracted or useless:
             with atomic_path(output) as temporary:
                 if output.exists():
                     shutil.copyfile(output, temporary)
                 with open_h5(temporary, "a") as file:
                     for name, made_of in extracted.items():
                         write_h5(file, name, cache.read(name), made_of)
+                    for name in useless:
+                        remove_h5(file, name)
     remove_cache(partial)
 
 
@@ -181,7 +192,7 @@ def _made_of(output, extractor):
 
 @contextlib.contextmanager
 def _folder_output(flags, paths, extractor):
-    """Yields whether a photograph's file is kept, and what writes one."""
+    """Yields what tells whether files are kept, writes and removes them."""
     from delf_keras.features.files import save_features
 
     output = Path(flags.output)
@@ -218,7 +229,12 @@ def _folder_output(flags, paths, extractor):
             save_features(output / files[name], features)
             note(files[name], f"{digest} {key}")
 
-        yield is_kept, write
+        def remove(name):
+            if os.path.isfile(output / files[name]):
+                (output / files[name]).unlink()
+                note(files[name], None)
+
+        yield is_kept, write, remove
 
 
 def _read_record(record):

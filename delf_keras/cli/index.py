@@ -25,6 +25,7 @@ from delf_keras.cli.index_flags import (
     build_options,
     define_index_flags,
     print_build_report,
+    work_folder_of,
 )
 from delf_keras.cli.progress import show_progress
 
@@ -44,11 +45,7 @@ def run(flags, args):
     if args:
         raise ValueError(f"index takes no arguments. Received: {args}")
     output = Path(flags.output)
-    if output.exists():
-        raise FileExistsError(
-            f"The index folder exists already. Received: {output}"
-        )
-    work_folder = output.with_name(f"{output.name}.partial")
+    work_folder = work_folder_of(output)
     report = build_index(
         flags.photos,
         make_extractor(flags),

@@ -7,8 +7,6 @@ faster afterwards. --output writes another folder and leaves the index as it
 is.
 """
 
-from pathlib import Path
-
 from absl import flags as absl_flags
 
 
@@ -25,14 +23,11 @@ def define_flags(flags):
 
 def run(flags, args):
     """Compacts the index."""
-    from delf_keras.retrieval import ImageIndex, compact_index
+    from delf_keras.retrieval import compact_index
 
     if args:
         raise ValueError(f"index-compact takes no arguments. Received: {args}")
-    folder = flags.index
-    if flags.output is not None:
-        folder = Path(flags.output)
-        ImageIndex.load(flags.index).save(folder)
-    report = compact_index(folder)
+    report = compact_index(flags.index, flags.output)
+    folder = flags.output or flags.index
     print(f"{folder}: compacted; version {report.version}.")
     return 0

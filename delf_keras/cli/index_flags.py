@@ -1,5 +1,7 @@
 """Flags of every verb that builds an index, and what it says."""
 
+import shutil
+
 from absl import flags as absl_flags
 
 
@@ -69,6 +71,28 @@ def define_index_flags(flags):
     }
     for name, (default, text) in switches.items():
         absl_flags.DEFINE_bool(name, default, text, flag_values=flags)
+
+
+def work_folder_of(output):
+    """Returns the folder beside an index in which a build is kept.
+
+    Args:
+        output: `Path` of the index.
+
+    Returns:
+        `Path`.
+
+    Raises:
+        FileExistsError: if there is an index. What a build of it has left
+            that was killed at its very end is removed.
+    """
+    folder = output.with_name(f"{output.name}.partial")
+    if output.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        raise FileExistsError(
+            f"The index folder exists already. Received: {output}"
+        )
+    return folder
 
 
 def build_options(flags):

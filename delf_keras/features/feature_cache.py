@@ -51,6 +51,13 @@ class FeatureCache:
                 (_encoded(name), made_of, features_to_bytes(features)),
             )
 
+    def remove(self, name):
+        """Removes the features of a photograph, if they are there."""
+        with self._connection:
+            self._connection.execute(
+                "DELETE FROM features WHERE name = ?", (_encoded(name),)
+            )
+
     def read(self, name):
         """Returns the `LocalFeatures` of a photograph that is there."""
         (contents,) = self._connection.execute(

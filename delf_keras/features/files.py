@@ -251,6 +251,16 @@ def write_h5(file, name, features, made_of=""):
     file.flush()
 
 
+def remove_h5(file, name):
+    """Removes the features of a photograph, if they are there.
+
+    Args:
+        file: `h5py.File` from `open_h5`.
+        name: str. See `write_h5`.
+    """
+    file.pop(text_of_name(name), None)
+
+
 def _reads(function):
     """Has what HDF5 raises for a damaged file be a ValueError."""
 

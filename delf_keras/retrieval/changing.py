@@ -11,6 +11,7 @@ from delf_keras.features.feature_cache import extract_files
 from delf_keras.features.photographs import find_photographs
 from delf_keras.photograph_files import name_of_text
 from delf_keras.retrieval.addition import Addition, Catalog, ChangeReport
+from delf_keras.retrieval.index_files import copied_index, hold_version
 from delf_keras.retrieval.index_writer import change_index
 from delf_keras.retrieval.manifest import (
     PRESET_FOLDER,
@@ -132,20 +133,29 @@ def remove_photographs(folder, names, *, root=None):
         return ChangeReport(writer.manifest.version, removed=names)
 
 
-def compact_index(folder):
+def compact_index(folder, output=None):
     """Brings an index folder to one segment, without what was removed.
 
     Args:
         folder: str or `Path` of the index.
+        output: str or `Path`. A folder to write, which does not exist yet, in
+            place of changing the index.
 
     Returns:
         `ChangeReport`.
 
     Raises:
+        FileExistsError: if the output exists.
         FileNotFoundError: if there is no index.
         IndexLocked: if another process changes it.
         OSError: if the disk is full. The index is as it was.
     """
+    folder = Path(folder)
+    if output is not None:
+        version = hold_version(folder)
+        root = find_root(folder, version.manifest.roots)
+        with copied_index(version, root, Path(output)) as copy:
+            return compact_index(copy)
     with change_index(folder) as writer:
         if len(writer.stores) > 1 or writer.removed:
             writer.merge_all()

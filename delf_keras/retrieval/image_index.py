@@ -14,7 +14,7 @@ from delf_keras.retrieval.expansion import expand
 from delf_keras.retrieval.first_scores import FirstScores, score_images
 from delf_keras.retrieval.index_files import (
     Version,
-    copy_index,
+    copied_index,
     open_index,
 )
 from delf_keras.retrieval.reranking import (
@@ -153,7 +153,8 @@ class ImageIndex:
         Raises:
             FileExistsError: if the folder exists.
         """
-        copy_index(self.version, self.root, Path(folder))
+        with copied_index(self.version, self.root, Path(folder)):
+            pass
 
     @property
     def folder(self):

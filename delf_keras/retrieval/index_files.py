@@ -199,8 +199,22 @@ def _open_files(folder, manifest):
     return learned, segments
 
 
-def copy_index(version, root, target):
-    """Copies a version of an index folder; see `ImageIndex.save`."""
+@contextlib.contextmanager
+def copied_index(version, root, target):
+    """Copies a version of an index folder.
+
+    Args:
+        version: `Version`.
+        root: What `find_root` returned.
+        target: `Path` of a folder that does not exist yet.
+
+    Yields:
+        `Path` of the copy, which may still be changed: it is at `target` when
+        the block has ended.
+
+    Raises:
+        FileExistsError: if the target exists.
+    """
     if target.exists():
         raise FileExistsError(
             f"The index folder exists already. Received: folder={target}"
@@ -212,6 +226,7 @@ def copy_index(version, root, target):
             shutil.copyfile(version.folder / name, temporary / name)
         roots = describe_root(root, target)
         replace(version.manifest, roots=roots).write(temporary)
+        yield temporary
 
 
 def verify_index(folder):

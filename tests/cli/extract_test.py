@@ -138,6 +138,33 @@ def test_edited_photographs_are_extracted_again(
     np.testing.assert_array_equal(a.descriptors, b.descriptors)
 
 
+@pytest.mark.parametrize("file_format", ["npz", "delf", "h5"])
+def test_photograph_that_broke_loses_its_features(
+    extract, photos, tmp_path, extractions, file_format
+):
+    """Whether they are finished or are those of an interrupted run."""
+    flag = f"--format={file_format}"
+    extract(photos, flag)
+    whole = (photos / "more/c.png").read_bytes()
+    (photos / "more/c.png").write_bytes(b"no image")
+    output = tmp_path / "features"
+    assert extract(photos, flag).out == _summary(output, kept=2, skipped=1)
+    with pytest.raises((FileNotFoundError, ValueError)):
+        _read(output, file_format, "more/c.png")
+
+    (photos / "more/c.png").write_bytes(whole)
+    shutil.copy(photos / "b.jpg", photos / "d.jpg")
+    extractions.clear()
+    extractions.limit = 1
+    assert extract(photos, flag).code == 130
+    extractions.limit = None
+    (photos / "d.jpg").write_bytes(b"no image")
+    finished = extract(photos, flag)
+    assert finished.out == _summary(output, extracted=1, kept=2, skipped=1)
+    with pytest.raises((FileNotFoundError, ValueError)):
+        _read(output, file_format, "d.jpg")
+
+
 def test_killed_writer_leaves_what_is_known(extract, photos, tmp_path):
     """The record of a folder ends in half a line."""
     extract(photos, "--format=npz")

@@ -98,6 +98,24 @@ def test_existing_output(refused, flags, scenes, tmp_path, extractions):
     assert list((tmp_path / "index").iterdir()) == []
 
 
+def test_build_that_was_killed_at_its_end(
+    command, refused, flags, scenes, tmp_path, extractions, monkeypatch
+):
+    """The index is there, and what it was made of is removed later."""
+    from delf_keras.cli import index as verb
+
+    arguments = ("index", f"--photos={scenes}", *flags)
+    with monkeypatch.context() as patch:
+        patch.setattr(verb, "shutil", None)
+        assert command(*arguments).code != 0
+    partial = tmp_path / "index.partial"
+    assert partial.is_dir()
+    message = refused(*arguments)
+    assert message.endswith(f"Received: {tmp_path / 'index'}")
+    assert not partial.exists()
+    assert len(extractions) == len(ImageIndex.load(tmp_path / "index")) == 3
+
+
 def test_wrong_factory(refused, fitted, flags, scenes, tmp_path, monkeypatch):
     from delf_keras.cli import index as verb
 

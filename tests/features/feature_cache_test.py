@@ -49,6 +49,7 @@ def test_features_come_back(tmp_path):
         cache.write("b.jpg", "new", make_features(2))
     with open_cache(tmp_path / "new" / "features.db") as cache:
         assert cache.made_of() == {name: "digest", "b.jpg": "new"}
+        cache.remove("absent.jpg")
         for each, seed in ((name, 0), ("b.jpg", 2)):
             found, expected = cache.read(each), make_features(seed)
             np.testing.assert_array_equal(
@@ -56,6 +57,8 @@ def test_features_come_back(tmp_path):
             )
             assert found.image_size == (100, 120)
             assert found.fingerprint == "space"
+        cache.remove(name)
+        assert [*cache.made_of()] == ["b.jpg"]
 
 
 def _write_until_killed(path, started):

@@ -16,6 +16,7 @@ from delf_keras.features.files import (
     names_h5,
     open_h5,
     read_h5,
+    remove_h5,
     save_features,
     write_h5,
 )
@@ -220,6 +221,9 @@ def test_h5_features_are_replaced(tmp_path):
         write_h5(file, "folder/a.jpg", make_features(8, seed=1))
         assert names_h5(file) == ["folder/a.jpg"]
         assert_same(read_h5(file, "folder/a.jpg"), make_features(8, seed=1))
+        for _ in range(2):
+            remove_h5(file, "folder/a.jpg")
+            assert names_h5(file) == []
 
 
 def test_h5_names_that_are_no_text(tmp_path):

@@ -15,7 +15,9 @@ from delf_keras.retrieval import (
     compact_index,
     index_info,
     remove_photographs,
+    verify_index,
 )
+from delf_keras.retrieval.index_writer import IndexWriter
 
 FIRST = ["distractor_00.jpg", "landmark_00_view_0.jpg"]
 LATER = ["landmark_01_view_0.jpg", "landmark_02_view_0.jpg"]
@@ -340,6 +342,33 @@ def test_compacted_index_is_the_same(index, tiny_index, add, more):
     assert after == before
     # There is nothing left to do.
     assert compact_index(index).version == 4
+
+
+def test_compacted_copy_is_whole_or_not_there(
+    index, add, more, monkeypatch, tmp_path
+):
+    add(index, more / LATER[0])
+    output = tmp_path / "deep" / "copy"
+
+    def fail(writer):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(IndexWriter, "merge_all", fail)
+        with pytest.raises(OSError, match="No space left"):
+            compact_index(index, output)
+    assert [*output.parent.iterdir()] == []
+
+    assert compact_index(index, output).version == 3
+    assert index_info(output)["segments"] == 1
+    assert verify_index(output) == {}
+    assert ImageIndex.load(output).root == more
+    assert (index_info(index)["segments"], index_info(index)["version"]) == (
+        2,
+        2,
+    )
+    with pytest.raises(FileExistsError, match="Received: folder=.*copy"):
+        compact_index(index, output)
 
 
 def test_extractor_of_another_space(index, photos, tiny_extractor, tiny_index):
