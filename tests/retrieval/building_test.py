@@ -233,7 +233,7 @@ def test_no_photographs(tmp_path, tiny_extractor):
         build_index(tmp_path / "absent", tiny_extractor)
     with pytest.raises(ValueError, match="which has none"):
         build_index(tmp_path, tiny_extractor)
-    with pytest.raises(ValueError, match="Received: 0 photographs"):
+    with pytest.raises(ValueError, match="one photograph. Received: none"):
         build_index([], tiny_extractor)
 
 
