@@ -4,6 +4,7 @@ from pathlib import Path
 
 import keras
 
+from delf_keras.models.weights import keras_downloads
 from delf_keras.system_errors import is_of_system
 
 
@@ -93,7 +94,8 @@ def _keras_application(backbone, weights=None):
 
 def _download(backbone):
     try:
-        return _keras_application(backbone, weights="imagenet")
+        with keras_downloads():
+            return _keras_application(backbone, weights="imagenet")
     # Keras raises a plain Exception where a download fails.
     except Exception as error:
         raise FileNotFoundError(

@@ -21,6 +21,7 @@ from delf_keras.models.resnet import ResNet
 from delf_keras.models.weights import (
     check_finite,
     config_with_dtype,
+    keras_downloads,
     save_weights,
 )
 
@@ -152,17 +153,17 @@ def _download(url):
     # Keras keeps files by their name alone, which two sites may share.
     subfolder = f"delf_keras/{hashlib.sha256(url.encode()).hexdigest()[:16]}"
     try:
-        root = Path(
-            keras.utils.get_file(
+        with keras_downloads():
+            root = keras.utils.get_file(
                 origin=url, extract=True, cache_subdir=subfolder
             )
-        )
     # Keras raises a plain Exception where a download fails.
     except Exception as error:
         raise FileNotFoundError(
             "The preset could not be downloaded: give the folder of a local "
             f"copy. Received: {error}"
         ) from error
+    root = Path(root)
     for config in sorted(root.rglob(CONFIG_FILE)):
         return config.parent
     # What is no preset is not kept.

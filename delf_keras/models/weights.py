@@ -1,8 +1,10 @@
 """What is done with the weights of a model, whatever they are of."""
 
+import contextlib
 import hashlib
 import io
 import json
+import sys
 import tempfile
 import zipfile
 from pathlib import Path
@@ -150,3 +152,19 @@ def _halved(weights):
 
         source.visititems(copy)
     return halved.getvalue()
+
+
+@contextlib.contextmanager
+def keras_downloads():
+    """Lets Keras download where there is no stdout, as in a service.
+
+    It writes to it without asking. The setting is that of this thread.
+    """
+    interactive = keras.config.is_interactive_logging_enabled()
+    if sys.stdout is None:
+        keras.config.disable_interactive_logging()
+    try:
+        yield
+    finally:
+        if interactive:
+            keras.config.enable_interactive_logging()

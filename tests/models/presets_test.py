@@ -325,6 +325,15 @@ def test_url(tmp_path, serve, saved, tiny_model):
     assert presets.find_preset(url).name == "tiny"
 
 
+def test_url_without_stdout(tmp_path, serve, saved):
+    """Services have none, and Keras writes to it."""
+    pack(saved, tmp_path / "www/preset.tar.gz")
+    url = f"{serve(tmp_path / 'www')}/preset.tar.gz"
+    with contextlib.redirect_stdout(None):
+        assert presets.find_preset(url).name == "tiny"
+    assert keras.config.is_interactive_logging_enabled()
+
+
 def test_urls_of_one_file_name(tmp_path, serve, saved, make_model):
     other = tmp_path / "other"
     make_model(seed=1).save_to_preset(other)
