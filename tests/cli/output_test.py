@@ -50,6 +50,23 @@ def test_no_streams():
         assert sys.stdout is None
 
 
+def test_work_without_streams(
+    small, photos, built, view, tmp_path, monkeypatch
+):
+    """Progress, warnings and listings have nowhere to go."""
+    (photos / "broken.jpg").write_bytes(b"no image")
+    verbs = [
+        ["extract", *small, f"--photos={photos}", f"--output={tmp_path / 'a'}"],
+        ["search", f"--index={built.folder}", f"--query={view}"],
+        ["index-info", f"--index={built.folder}", "--verify"],
+    ]
+    for stream in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, stream, None)
+    for arguments in verbs:
+        assert main(arguments) == 0
+    assert main(["search", f"--index={photos}", f"--query={view}"]) == 1
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_help_of_every_verb(verb, unread):
     for stream, code in ((unread, 141), (ascii_stream(), 0), (None, 0)):
