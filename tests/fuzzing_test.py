@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from PIL import Image, features
 
 from delf_keras.features.files import open_h5, save_features, write_h5
 from delf_keras.features.local_features import LocalFeatures
+from delf_keras.serving.exporting import export
 
 COUNT = int(os.environ.get("DELF_FUZZ_COUNT", 10_000))
 # Deaths of the process that are told, before it is not started again.
@@ -127,6 +129,8 @@ def ground_truths(folder):
 
 WRITERS = {
     "photographs": photographs,
+    "exported": photographs,
+    "served": photographs,
     "features": feature_files,
     "collections": collections,
     "arrays": arrays,
@@ -159,12 +163,21 @@ def faults(kind, samples, work, count):
     return found
 
 
+@pytest.fixture(scope="module")
+def exported(tiny_extractor, tmp_path_factory):
+    """A folder with version 1 of a tiny model."""
+    base = tmp_path_factory.mktemp("exported") / "delf"
+    export(tiny_extractor, base, 1)
+    return base
+
+
 @pytest.mark.large
 @pytest.mark.parametrize("kind", [*WRITERS, "indexes"])
-def test_damaged_files(kind, tiny_index_folder, tmp_path):
+def test_damaged_files(kind, tiny_index_folder, exported, tmp_path):
     """No crash, no hang, no other error, and nothing is written outside."""
     samples, work = tmp_path / "samples", tmp_path / "work"
     samples.mkdir()
+    shutil.copytree(exported, work / "delf")
     if kind in WRITERS:
         WRITERS[kind](samples)
     else:

@@ -78,6 +78,10 @@ class Client(ExportedSource):
                 "Either a version or a label chooses what answers. "
                 f"Received: version={version}, label={label!r}"
             )
+        if version is not None and not 0 <= version < 2**63:
+            raise ValueError(
+                f"A version is a number of 64 bits. Received: {version}"
+            )
         self.connection = {
             **given,
             "deadline_seconds": deadline_seconds,

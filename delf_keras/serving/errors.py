@@ -41,6 +41,8 @@ _ADVICE = {
     "photographs under way, or a later deadline",
     EXHAUSTED: "The server has too much to do: have fewer photographs under "
     "way",
+    TOO_LARGE: "The server takes no request that is so large: see "
+    "`delf-keras serve --max_message_mb`",
     INTERNAL: "The server fails with INTERNAL, or is no TensorFlow Serving: "
     "see its log",
 }

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from urllib.parse import quote
 
 import numpy as np
 
@@ -44,11 +45,11 @@ class RestTransport:
     ):
         import requests
 
-        self._url = f"{address.rstrip('/')}/v1/models/{model}"
+        self._url = f"{address.rstrip('/')}/v1/models/{quote(model, safe='')}"
         if version is not None:
             self._url += f"/versions/{version}"
         elif label is not None:
-            self._url += f"/labels/{label}"
+            self._url += f"/labels/{quote(label, safe='')}"
         self._deadline = deadline_seconds
         self._requests = requests
         # The second is an answer that ends too early.

@@ -110,7 +110,10 @@ class Servable:
         try:
             outputs = self._model.signatures[name](**tensors)
         except tf.errors.InvalidArgumentError as error:
-            raise ValueError(error.message.split("[[")[0].strip()) from error
+            # Before and after what is wrong stands where in the graph it is.
+            message = error.message.split("[[")[0]
+            message = message.rpartition("<stack traces unavailable>")[2]
+            raise ValueError(message.strip()) from error
         return {key: value.numpy() for key, value in outputs.items()}
 
     def check_inputs(self, signature_name, inputs):

@@ -48,7 +48,7 @@ def make_signatures(extractor, limits):
         contract.EXTRACT: _extract_files(extract, limits, extractor.options),
         contract.EXTRACT_PIXELS: _extract_pixels(extract, limits, size),
         contract.DELF_COMPAT: _delf_compat(
-            network, extractor.options.iou_threshold
+            network, extractor.options.iou_threshold, limits.max_pixels
         ),
     }
     return {
@@ -165,11 +165,12 @@ def _extract_pixels(extract, limits, max_image_size):
     return extract_pixels
 
 
-def _delf_compat(network, iou_threshold):
+def _delf_compat(network, iou_threshold, max_pixels):
     """Returns the extraction of tensorflow/models, under its names.
 
     Its features are those of the network, neither normalised nor projected:
-    the scripts that call it do both. It shrinks no image; they do.
+    the scripts that call it do both. It shrinks no image; they do. A level of
+    more pixels than a photograph may have is refused.
     """
 
     @graph_function(
@@ -183,7 +184,16 @@ def _delf_compat(network, iou_threshold):
     def delf_compat(
         input_image, input_scales, input_max_feature_num, input_abs_thres
     ):
+        size = tf.cast(tf.shape(input_image)[:2], tf.float32)
+
         def level(scale):
+            within = tf.reduce_prod(size * scale) <= max_pixels
+            expected = f"A scale is positive, its level of {max_pixels} pixels"
+            admitted = tf.debugging.Assert(
+                (scale > 0) & within, [f"{expected} at most", scale]
+            )
+            with tf.control_dependencies([admitted]):
+                scale = tf.identity(scale)
             cells = level_cells(network, input_image[None], scale)
             return {
                 "features": tf.cast(cells["features"][0], tf.float32),

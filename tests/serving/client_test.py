@@ -217,6 +217,20 @@ def test_metadata_in_the_form_of_tensorflow_serving(monkeypatch):
     transport.close()
 
 
+@pytest.mark.parametrize("version", [-1, 2**63])
+def test_version_that_is_none(version):
+    for address in ("localhost:1", "http://localhost:1"):
+        with pytest.raises(ValueError, match=f"64 bits. Received: {version}"):
+            Client(address, version=version)
+
+
+def test_names_of_any_letters(address):
+    """What a URL gives a meaning is part of the name."""
+    for name in ("a?b#c", "a/b", "de%6cf", "a b"):
+        with pytest.raises(ServerError, match=r"NOT_FOUND|INVALID_ARGUMENT"):
+            Client(address, model=name, retries=QUICK)
+
+
 def test_version_or_label():
     with pytest.raises(ValueError, match="Either a version or a label"):
         Client("localhost:1", version=1, label="stable")

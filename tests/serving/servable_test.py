@@ -44,6 +44,17 @@ def test_wrong_request(servable, signature, inputs, message):
         servable.predict(signature, inputs)
 
 
+def test_message_of_the_graph_is_one_line(servable):
+    inputs = {
+        "input_image": IMAGES[0],
+        "input_scales": np.ones(1, np.float32),
+        "input_max_feature_num": np.int32(-5),
+        "input_abs_thres": np.float32(0),
+    }
+    with pytest.raises(ValueError, match="^Need k >= 0, got -5$"):
+        servable.predict("delf_compat", inputs)
+
+
 def test_no_model(tmp_path):
     with pytest.raises(FileNotFoundError, match="holds saved_model.pb"):
         Servable(tmp_path)

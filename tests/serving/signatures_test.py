@@ -205,6 +205,17 @@ def test_delf_compat_selects(compat, files):
     assert compat(image, scales=())["features"].shape == (0, 128)
 
 
+@pytest.mark.parametrize("scale", [5.0, 1e30, 0.0, -1.0, np.nan, np.inf])
+def test_delf_compat_refuses_levels_that_would_fill_memory(
+    compat, make_photograph, scale
+):
+    """No level has more pixels than a photograph may, nor none."""
+    image = make_photograph(100, 125)
+    assert len(compat(image, scales=(4.0,))["boxes"])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="250000 pixels"):
+        compat(image, scales=(0.5, scale))
+
+
 def test_delf_compat_of_small_levels(make_model, make_photograph):
     """Levels of two and of five pixels: no cell, and one."""
     model = make_model(

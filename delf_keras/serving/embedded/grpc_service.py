@@ -1,9 +1,12 @@
 """TensorFlow Serving's gRPC services, answered by a `Predictor`."""
 
 import functools
+import inspect
+import logging
 
 import grpc
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
@@ -14,6 +17,8 @@ from tensorflow_serving.apis import (
 
 from delf_keras.serving.embedded.errors import RequestError
 from delf_keras.serving.embedded.prediction import ModelSpec
+
+logger = logging.getLogger(__name__)
 
 _SIGNATURES = "signature_def"
 
@@ -27,8 +32,41 @@ def _answers(method):
             return await method(self, request, context)
         except RequestError as error:
             await context.abort(error.code, str(error))
+        except Exception as error:
+            logger.exception("A request failed")
+            await context.abort(
+                grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}"
+            )
 
     return answer
+
+
+class DecodingInterceptor(grpc.aio.ServerInterceptor):
+    """Refuses bytes that are no message.
+
+    gRPC would log them as a failure of its own, with a traceback.
+    """
+
+    async def intercept_service(self, continuation, handler_call_details):
+        """Returns the handler of a method, which decodes by itself."""
+        handler = await continuation(handler_call_details)
+        if handler is None or not inspect.iscoroutinefunction(
+            handler.unary_unary
+        ):
+            return handler
+
+        async def answer(data, context):
+            try:
+                request = handler.request_deserializer(data)
+            except DecodeError as error:
+                await context.abort(
+                    grpc.StatusCode.INVALID_ARGUMENT, str(error)
+                )
+            return await handler.unary_unary(request, context)
+
+        return grpc.unary_unary_rpc_method_handler(
+            answer, response_serializer=handler.response_serializer
+        )
 
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):

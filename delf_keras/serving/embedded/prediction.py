@@ -81,7 +81,7 @@ class Predictor:
         with self.use(spec) as (version, servable):
             try:
                 known = servable.signature(signature)
-            except (ValueError, TypeError) as error:
+            except ValueError as error:
                 raise RequestError(
                     grpc.StatusCode.FAILED_PRECONDITION, str(error)
                 ) from error

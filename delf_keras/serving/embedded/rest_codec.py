@@ -35,6 +35,11 @@ def read_request(body):
             f'A request is an object with either "{ROWS}" or "{COLUMNS}". '
             f"Received: {_shown(request)}"
         )
+    name = request.get("signature_name", "")
+    if not isinstance(name, str):
+        raise ValueError(
+            f'"signature_name" is a text. Received: {_shown(name)}'
+        )
     return request
 
 
@@ -136,9 +141,9 @@ def _decoded(value):
     """Returns bytes for texts and for `{"b64": ...}`, inside lists too."""
     if isinstance(value, list):
         return [_decoded(item) for item in value]
-    if isinstance(value, str):
-        return value.encode()
     try:
+        if isinstance(value, str):
+            return value.encode()
         text = "".join(value["b64"].split())
         # TensorFlow Serving takes line breaks, and no padding, as well.
         text += "=" * (-len(text) % 4)

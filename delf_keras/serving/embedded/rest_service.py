@@ -2,12 +2,16 @@
 
 import asyncio
 import functools
-import logging
 
 import grpc
 import orjson
 from google.protobuf import json_format
 from starlette.applications import Starlette
+from starlette.convertors import (
+    IntegerConvertor,
+    StringConvertor,
+    register_url_convertor,
+)
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -18,9 +22,7 @@ from delf_keras.serving.embedded import grpc_service, rest_codec
 from delf_keras.serving.embedded.errors import RequestError
 from delf_keras.serving.embedded.prediction import ModelSpec
 
-logger = logging.getLogger(__name__)
-
-_MODEL = "/v1/models/{model}"
+_MODEL = "/v1/models/{model:name}"
 _CLIENT_IS_GONE = 499
 
 
@@ -55,13 +57,26 @@ def rest_app(
             methods=[method],
         )
         for (method, verb), answer in answers.items()
-        for choice in ("", "/versions/{version:int}", "/labels/{label}")
+        for choice in ("", "/versions/{version:int64}", "/labels/{label:name}")
     ]
-    # A model's name would match what follows it.
-    routes.reverse()
     return Starlette(
-        routes=routes, exception_handlers={HTTPException: _http_error}
+        routes=routes,
+        exception_handlers={HTTPException: _http_error, Exception: _unexpected},
     )
+
+
+class _Name(StringConvertor):
+    """A name ends where TensorFlow Serving lets it end."""
+
+    regex = "[^/:]+"
+
+
+class _Int64(IntegerConvertor):
+    regex = "[0-9]{1,18}"
+
+
+register_url_convertor("name", _Name())
+register_url_convertor("int64", _Int64())
 
 
 def _endpoint(answer, predictor):
@@ -77,12 +92,6 @@ def _endpoint(answer, predictor):
             return _error(error.http_status, str(error))
         except ClientDisconnect:
             return Response(status_code=_CLIENT_IS_GONE)
-        except HTTPException:
-            raise
-        # A client that reads JSON gets JSON, whatever went wrong.
-        except Exception as error:
-            logger.exception("A request failed")
-            return _error(500, f"{type(error).__name__}: {error}")
 
     return endpoint
 
@@ -104,15 +113,10 @@ async def _metadata(predictor, spec, request):
 
 
 async def _predict(predictor, spec, request, bodies, timeout_seconds):
-    body = await bodies.read(request)
-    try:
-        content = rest_codec.read_request(body)
-    except ValueError as error:
-        raise RequestError(
-            grpc.StatusCode.INVALID_ARGUMENT, str(error)
-        ) from error
     try:
         async with asyncio.timeout(timeout_seconds):
+            # A body that does not come to an end holds memory.
+            content = _content(await bodies.read(request))
             _, signature, outputs = await _while_connected(
                 request,
                 predictor.predict(
@@ -128,6 +132,15 @@ async def _predict(predictor, spec, request, bodies, timeout_seconds):
             f"No answer within {timeout_seconds:g} seconds",
         ) from error
     return rest_codec.write_response(content, signature, outputs)
+
+
+def _content(body):
+    try:
+        return rest_codec.read_request(body)
+    except ValueError as error:
+        raise RequestError(
+            grpc.StatusCode.INVALID_ARGUMENT, str(error)
+        ) from error
 
 
 class _Bodies:
@@ -200,6 +213,11 @@ def _json(body, status=200):
 
 def _error(status, message):
     return _json(orjson.dumps({"error": message}), status)
+
+
+async def _unexpected(request, error):
+    # A client that reads JSON gets JSON. The server logs the error.
+    return _error(500, f"{type(error).__name__}: {error}")
 
 
 async def _http_error(request, error):

@@ -18,6 +18,7 @@ from tensorflow_serving.apis import (
 from delf_keras.serving.contract import MODEL_NAME
 from delf_keras.serving.embedded.batching import Batcher, BatchingOptions
 from delf_keras.serving.embedded.grpc_service import (
+    DecodingInterceptor,
     ModelService,
     PredictionService,
 )
@@ -168,12 +169,13 @@ class EmbeddedServer:
     async def _start_grpc(self, predictor):
         options = self.options
         server = grpc.aio.server(
+            interceptors=[DecodingInterceptor()],
             options=[
                 ("grpc.max_receive_message_length", options.max_message_bytes),
                 ("grpc.max_send_message_length", -1),
                 # Otherwise two servers could share a port unawares.
                 ("grpc.so_reuseport", 0),
-            ]
+            ],
         )
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
             PredictionService(predictor), server

@@ -13,6 +13,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+from delf_keras.serving.embedded import grpc_service
 from delf_keras.serving.embedded.batching import BatchingOptions
 
 X = np.array([[1, 2], [3, 4]], np.float32)
@@ -142,6 +143,33 @@ def test_tensor_that_is_damaged(stubs):
     wrong.inputs["x"].dtype = 99
     code, _ = refusal(stubs.prediction.Predict, wrong)
     assert code == "INVALID_ARGUMENT"
+
+
+def test_what_is_no_message(toy_server, caplog):
+    with grpc.insecure_channel(toy_server.grpc_address) as channel:
+        for service, method in (
+            ("PredictionService", "Predict"),
+            ("PredictionService", "GetModelMetadata"),
+            ("ModelService", "GetModelStatus"),
+        ):
+            call = channel.unary_unary(
+                f"/tensorflow.serving.{service}/{method}"
+            )
+            code, details = refusal(call, b"\xff")
+            assert code == "INVALID_ARGUMENT" and "parsing" in details
+    assert not caplog.records
+
+
+def test_errors_that_nobody_expected(stubs, monkeypatch, caplog):
+    def fail(*_):
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(grpc_service, "_asked_for", fail)
+    assert refusal(stubs.prediction.Predict, request()) == (
+        "INTERNAL",
+        "ZeroDivisionError: a bug",
+    )
+    assert "A request failed" in caplog.text
 
 
 def test_large_messages(stubs):
