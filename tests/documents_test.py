@@ -39,7 +39,11 @@ FOREIGN = {"base64", "bazel", "curl", "kubectl", "tar", "tr", "wget"}
 SHELL = """
 set -eu
 PATH=/nowhere
-command_not_found_handle() { printf '%q ' "$@" >&3; echo >&3; }
+command_not_found_handle() {
+    # In one piece: commands of a pipe run at once.
+    printf -v words '%q ' "$@"
+    printf '%s\n' "$words" >&3
+}
 exec 3>&1
 """
 

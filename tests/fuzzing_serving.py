@@ -81,6 +81,7 @@ class Served(Samples):
 
     def _send_json(self, contents, rng):
         """A damaged request over REST has an answer, or is refused."""
+        others = list(self.contents.values())
         text = base64.b64encode(contents).decode()
         body = {
             "signature_name": "extract",
@@ -89,7 +90,7 @@ class Served(Samples):
         if rng.random() < 0.7:
             body = json.dumps(damaged_json(body, rng)).encode()
         else:
-            body = damaged(json.dumps(body).encode(), [contents], rng)
+            body = damaged(json.dumps(body).encode(), others, rng)
         url = f"{self.url}/v1/models/delf:predict"
         response = self.session.post(url, body, timeout=_SECONDS)
         response.json()
@@ -101,6 +102,7 @@ class Served(Samples):
         import grpc
         from tensorflow_serving.apis import predict_pb2
 
+        others = list(self.contents.values())
         request = predict_pb2.PredictRequest()
         request.model_spec.name = "delf"
         request.model_spec.signature_name = "extract"
@@ -108,7 +110,7 @@ class Served(Samples):
         tensor.dtype = 7
         tensor.tensor_shape.dim.add().size = 1
         tensor.string_val.append(contents)
-        data = damaged(request.SerializeToString(), [contents], rng)
+        data = damaged(request.SerializeToString(), others, rng)
         try:
             self.call(data, timeout=_SECONDS)
         except grpc.RpcError as error:

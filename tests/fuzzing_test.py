@@ -177,12 +177,12 @@ def test_damaged_files(kind, tiny_index_folder, exported, tmp_path):
     """No crash, no hang, no other error, and nothing is written outside."""
     samples, work = tmp_path / "samples", tmp_path / "work"
     samples.mkdir()
-    shutil.copytree(exported, work / "delf")
     if kind in WRITERS:
         WRITERS[kind](samples)
     else:
         samples = tiny_index_folder
     before = {*tmp_path.parent.rglob("*")} - {work}
+    shutil.copytree(exported, work / "delf")
 
     found = faults(kind, samples, work, COUNT)
 

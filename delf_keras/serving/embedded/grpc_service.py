@@ -3,8 +3,10 @@
 import functools
 import inspect
 import logging
+import math
 
 import grpc
+import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import (
@@ -74,10 +76,12 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     Args:
         predictor: `Predictor`.
+        max_tensor_bytes: int. Larger inputs are refused.
     """
 
-    def __init__(self, predictor):
+    def __init__(self, predictor, max_tensor_bytes):
         self._predictor = predictor
+        self._max_tensor_bytes = max_tensor_bytes
 
     @_answers
     async def Predict(self, request, context):
@@ -87,7 +91,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
             model_spec(request.model_spec),
             name,
             lambda spec: {
-                key: tf.make_ndarray(value)
+                key: _array(value, self._max_tensor_bytes)
                 for key, value in request.inputs.items()
             },
             context.time_remaining(),
@@ -188,6 +192,21 @@ def status(predictor, spec):
             entry.status.error_code = tf.errors.INVALID_ARGUMENT
             entry.status.error_message = states[version].error
     return response
+
+
+def _array(proto, max_bytes):
+    """Returns the array of a tensor, unless it would fill memory.
+
+    A single value stands for as many as the shape has.
+    """
+    shape = [dimension.size for dimension in proto.tensor_shape.dim]
+    dtype = np.dtype(tf.as_dtype(proto.dtype).as_numpy_dtype)
+    size = math.prod(shape) * dtype.itemsize
+    if min(shape, default=0) < 0 or size > max_bytes:
+        raise ValueError(
+            f"A tensor has at most {max_bytes} bytes. Received: shape={shape}"
+        )
+    return tf.make_ndarray(proto)
 
 
 def _fill(proto, name, version):

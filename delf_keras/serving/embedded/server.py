@@ -178,7 +178,7 @@ class EmbeddedServer:
             ],
         )
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-            PredictionService(predictor), server
+            PredictionService(predictor, options.max_message_bytes), server
         )
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(
             ModelService(predictor), server

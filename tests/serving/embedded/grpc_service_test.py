@@ -4,6 +4,7 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.framework import tensor_pb2
 from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
@@ -143,6 +144,31 @@ def test_tensor_that_is_damaged(stubs):
     wrong.inputs["x"].dtype = 99
     code, _ = refusal(stubs.prediction.Predict, wrong)
     assert code == "INVALID_ARGUMENT"
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [[2**40, 2], [2**32, 2**32], [0, 2**62], [-1, 2], [3, -(2**62)], [-4, -4]],
+)
+def test_a_shape_fills_no_memory(stubs, shape):
+    """One value stands for as many as a shape has."""
+    for signature, name, dtype, values in (
+        ("", "x", tf.float32, {"float_val": [1.0]}),
+        ("", "x", tf.float32, {}),
+        ("echo", "text", tf.string, {"string_val": [b"text"]}),
+    ):
+        wrong = request(signature, x=X)
+        del wrong.inputs["x"]
+        dimensions = [{"size": size} for size in shape]
+        wrong.inputs[name].CopyFrom(
+            tensor_pb2.TensorProto(
+                dtype=dtype.as_datatype_enum,
+                tensor_shape={"dim": dimensions},
+                **values,
+            )
+        )
+        code, details = refusal(stubs.prediction.Predict, wrong)
+        assert code == "INVALID_ARGUMENT", details
 
 
 def test_what_is_no_message(toy_server, caplog):
