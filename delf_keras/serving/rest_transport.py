@@ -89,35 +89,22 @@ class RestTransport:
 
     def metadata(self):
         """Returns a `SignatureDefMap`; see `Client.metadata`."""
-        from google.protobuf import json_format
         from tensorflow_serving.apis import get_model_metadata_pb2
 
-        content = self._call("GET", "/metadata")
         # TensorFlow Serving leaves out the type that protobuf's JSON has.
-        try:
-            return json_format.ParseDict(
-                json.loads(content)["metadata"]["signature_def"],
-                get_model_metadata_pb2.SignatureDefMap(),
-                ignore_unknown_fields=True,
-            )
-        except (
-            ValueError,
-            LookupError,
-            TypeError,
-            json_format.ParseError,
-        ) as error:
-            raise ServerError(
-                INTERNAL,
-                f"JSON of signatures is expected. Received: {content[:80]}",
-            ) from error
+        return _parsed(
+            self._call("GET", "/metadata"),
+            lambda answer: answer["metadata"]["signature_def"],
+            get_model_metadata_pb2.SignatureDefMap(),
+        )
 
     def status(self):
         """Returns a `GetModelStatusResponse`; see `Client.status`."""
-        from google.protobuf import json_format
         from tensorflow_serving.apis import get_model_status_pb2
 
-        return json_format.Parse(
+        return _parsed(
             self._call("GET", ""),
+            lambda answer: answer,
             get_model_status_pb2.GetModelStatusResponse(),
         )
 
@@ -146,6 +133,27 @@ class RestTransport:
                 _message(response),
             )
         return response.content
+
+
+def _parsed(content, part_of, message):
+    """Fills a message of protobuf from a part of an answer."""
+    from google.protobuf import json_format
+
+    try:
+        return json_format.ParseDict(
+            part_of(json.loads(content)), message, ignore_unknown_fields=True
+        )
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        json_format.ParseError,
+    ) as error:
+        name = message.DESCRIPTOR.name
+        raise ServerError(
+            INTERNAL, f"JSON of a {name} is expected. Received: {content[:80]}"
+        ) from error
 
 
 def _jsonable(value):

@@ -212,8 +212,19 @@ def test_metadata_in_the_form_of_tensorflow_serving(monkeypatch):
     assert signature.method_name == "tensorflow/serving/predict"
     for wrong in (b"[]", b"{}", b"<html>", b'{"metadata": 1}'):
         monkeypatch.setattr(transport, "_call", lambda *_, w=wrong: w)
-        with pytest.raises(ServerError, match="JSON of signatures"):
+        with pytest.raises(ServerError, match="JSON of a SignatureDefMap"):
             transport.metadata()
+    transport.close()
+
+
+@pytest.mark.parametrize(
+    "answer", [b"<html>", b"1", b'{"model_version_status": 1}']
+)
+def test_status_of_something_else(monkeypatch, answer):
+    transport = RestTransport("http://a:1", "delf", None, None, 1.0, 1)
+    monkeypatch.setattr(transport, "_call", lambda *_: answer)
+    with pytest.raises(ServerError, match="JSON of a GetModelStatusResponse"):
+        transport.status()
     transport.close()
 
 
