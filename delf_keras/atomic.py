@@ -1,6 +1,7 @@
 """Files and folders that appear whole or not at all."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
@@ -98,11 +99,16 @@ def remove_unclaimed(folder, only_if_sure=False):
 
 def sync(path):
     """Waits until a file, or the names in a folder, are on disk."""
-    if os.name == "nt" and os.path.isdir(path):
+    is_folder = os.path.isdir(path)
+    if os.name == "nt" and is_folder:
         return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        # Some file systems of a network can do so with files alone.
+        if not is_folder or error.errno != errno.EINVAL:
+            raise
     finally:
         os.close(descriptor)
 

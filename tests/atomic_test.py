@@ -1,8 +1,10 @@
 """A file or folder appears whole, or what was there stays."""
 
+import errno
 import multiprocessing
 import os
 import signal
+import stat
 
 import pytest
 
@@ -142,6 +144,30 @@ def test_what_a_killed_writer_left_is_removed(tmp_path):
     with atomic_folder(path) as temporary:
         temporary.mkdir()
     assert sorted(os.listdir(tmp_path)) == ["another", "index"]
+
+
+def test_file_system_that_syncs_no_folders(tmp_path, monkeypatch):
+    fsync = os.fsync
+
+    def files_only(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", files_only)
+    with atomic_folder(tmp_path / "index") as temporary:
+        temporary.mkdir()
+        (temporary / "file.txt").write_text("new")
+    assert (tmp_path / "index/file.txt").read_text() == "new"
+
+    def full(descriptor):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="Input/output error"):
+        with atomic_folder(tmp_path / "other") as temporary:
+            temporary.mkdir()
+    assert os.listdir(tmp_path) == ["index"]
 
 
 def test_name_of_255_bytes(tmp_path):

@@ -114,9 +114,7 @@ def _h5_output(flags, paths, extractor):
     A writer that dies leaves an HDF5 file that nobody can open: features are
     kept elsewhere until all are there.
     """
-    from delf_keras.atomic import atomic_path
     from delf_keras.features.feature_cache import open_cache, remove_cache
-    from delf_keras.features.files import open_h5, remove_h5, write_h5
 
     output = Path(flags.output)
     partial = output.with_name(f"{output.name}.partial")
@@ -144,15 +142,26 @@ def _h5_output(flags, paths, extractor):
             if made_of.endswith(f" {key}")
         }
         if extracted or useless:
-            with atomic_path(output) as temporary:
-                if output.exists():
-                    shutil.copyfile(output, temporary)
-                with open_h5(temporary, "a") as file:
-                    for name, made_of in extracted.items():
-                        write_h5(file, name, cache.read(name), made_of)
-                    for name in useless:
-                        remove_h5(file, name)
+            _update_h5(output, cache, extracted, useless)
     remove_cache(partial)
+
+
+def _update_h5(output, cache, extracted, useless):
+    """Writes an HDF5 file anew, with what was extracted since."""
+    from delf_keras.atomic import atomic_path, sync
+    from delf_keras.features.files import open_h5, remove_h5, write_h5
+
+    with atomic_path(output) as temporary:
+        if output.exists():
+            shutil.copyfile(output, temporary)
+        with open_h5(temporary, "a") as file:
+            for name, made_of in extracted.items():
+                write_h5(file, name, cache.read(name), made_of)
+            for name in useless:
+                remove_h5(file, name)
+        # What it was made of is removed next.
+        sync(temporary)
+    sync(output.parent)
 
 
 def _is_made_of(known, photograph, key):
@@ -196,17 +205,7 @@ def _folder_output(flags, paths, extractor):
     from delf_keras.features.files import save_features
 
     output = Path(flags.output)
-    files = {
-        name: str(PurePosixPath(name).with_suffix(f".{flags.format}"))
-        for name in paths
-    }
-    owners = {}
-    for name, file in files.items():
-        if owners.setdefault(file, name) != name:
-            raise ValueError(
-                "Photographs that differ only in their suffix would have the "
-                f"same file of features. Received: {owners[file]} and {name}"
-            )
+    files = _files_of(paths, f".{flags.format}")
     output.mkdir(parents=True, exist_ok=True)
     key = extractor.cache_key
     with open(output / _RECORD, "a+", errors="replace") as record:
@@ -235,6 +234,21 @@ def _folder_output(flags, paths, extractor):
                 note(files[name], None)
 
         yield is_kept, write, remove
+
+
+def _files_of(names, suffix):
+    """Returns a dict of each photograph to its file of features."""
+    files = {
+        name: str(PurePosixPath(name).with_suffix(suffix)) for name in names
+    }
+    owners = {}
+    for name, file in files.items():
+        if owners.setdefault(file, name) != name:
+            raise ValueError(
+                "Photographs that differ only in their suffix would have the "
+                f"same file of features. Received: {owners[file]} and {name}"
+            )
+    return files
 
 
 def _read_record(record):

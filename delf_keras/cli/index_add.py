@@ -9,6 +9,8 @@ on meanwhile, on the version of the index that they have opened. An
 interrupted run goes on where it was when the same command is given again.
 """
 
+from pathlib import Path
+
 from absl import flags as absl_flags
 
 from delf_keras.cli.extraction_flags import (
@@ -44,18 +46,14 @@ def define_flags(flags):
 
 def run(flags, args):
     """Extracts and adds photographs."""
-    from delf_keras.retrieval import ImageIndex, add_photographs
+    from delf_keras.retrieval import add_photographs
 
     if args:
         raise ValueError(f"index-add takes no arguments. Received: {args}")
-    extractor = None
-    if flags.server is not None or flags.tfhub is not None:
-        extraction = ImageIndex.load(flags.index, flags.root).extraction
-        extractor = _other_source(flags, extraction)
     report = add_photographs(
         flags.index,
         flags.photos,
-        extractor,
+        _other_source(flags),
         root=flags.root,
         replace=flags.replace,
         batch_size=flags.batch_size,
@@ -72,12 +70,16 @@ def run(flags, args):
     return 0
 
 
-def _other_source(flags, extraction):
-    """Returns the client of a server, or a TF-Hub module."""
+def _other_source(flags):
+    """Returns the client of a server, a TF-Hub module, or None for neither."""
     if flags.server is not None:
         from delf_keras.serving.client import Client
 
         return Client(flags.server)
+    if flags.tfhub is None:
+        return None
     from delf_keras.features.extractor import Extractor
+    from delf_keras.retrieval.manifest import read_manifest
 
-    return Extractor.from_tfhub(flags.tfhub, **vars(extraction))
+    extraction = read_manifest(Path(flags.index)).extraction
+    return Extractor.from_tfhub(flags.tfhub, **extraction)

@@ -86,9 +86,12 @@ def work_folder_of(output):
         FileExistsError: if there is an index. What a build of it has left
             that was killed at its very end is removed.
     """
+    from delf_keras.retrieval.manifest import MANIFEST_FILE
+
     folder = output.with_name(f"{output.name}.partial")
     if output.exists():
-        shutil.rmtree(folder, ignore_errors=True)
+        if (output / MANIFEST_FILE).is_file():
+            shutil.rmtree(folder, ignore_errors=True)
         raise FileExistsError(
             f"The index folder exists already. Received: {output}"
         )

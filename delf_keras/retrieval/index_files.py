@@ -1,6 +1,7 @@
 """Opening, copying, creating and checking index folders."""
 
 import contextlib
+import errno
 import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -236,10 +237,11 @@ def verify_index(folder):
         folder: str or `Path`.
 
     Returns:
-        dict of the path of each file that is damaged, or cannot be read, to
-        what is wrong with it.
+        dict of the path of each file that is damaged, or that the disk cannot
+        read, to what is wrong with it.
 
     Raises:
+        OSError: if the system fails, or does not let the files be read.
         FileNotFoundError: if there is no index.
         ValueError: if its manifest is damaged, or of another format.
     """
@@ -255,7 +257,12 @@ def verify_index(folder):
                 check_sizes(folder, {name: described})
                 check_digests(folder, {name: described})
                 whole.add((name, *described))
-            except (ValueError, OSError) as error:
+            except ValueError as error:
+                problems[name] = str(error)
+            except OSError as error:
+                # One that is gone may be that of an older version.
+                if error.errno not in (errno.EIO, errno.ENOENT):
+                    raise
                 problems[name] = str(error)
         if not problems or read_manifest(folder) == version.manifest:
             return problems

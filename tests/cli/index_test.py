@@ -91,11 +91,14 @@ def test_factory_probes_and_no_pca(command, small, scenes, tmp_path):
 
 
 def test_existing_output(refused, flags, scenes, tmp_path, extractions):
+    """It is no index: what is beside it belongs to somebody else."""
     (tmp_path / "index").mkdir()
+    (tmp_path / "index.partial").mkdir()
     message = refused("index", f"--photos={scenes}", *flags)
     assert message.endswith(f"Received: {tmp_path / 'index'}")
     assert extractions == []
     assert list((tmp_path / "index").iterdir()) == []
+    assert (tmp_path / "index.partial").is_dir()
 
 
 def test_build_that_was_killed_at_its_end(

@@ -3,6 +3,7 @@
 import ctypes
 import errno
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from delf_keras.retrieval import (
     ImageIndex,
     PcaOptions,
     build_index,
+    index_files,
     index_info,
     verify_index,
 )
@@ -239,6 +241,21 @@ def test_changed_array_is_found(index_folder):
 
     assert len(ImageIndex.load(index_folder)) == 6
     assert [*verify_index(index_folder)] == [f"{SEGMENT}/descriptors.npy"]
+
+
+def test_system_that_fails_is_no_damage(index_folder, monkeypatch):
+    """But for a disk that cannot read a file."""
+    number = errno.EIO
+
+    def fail(*arguments):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(index_files, "check_digests", fail)
+    files = read_manifest(index_folder).files
+    assert verify_index(index_folder).keys() == files.keys()
+    number = errno.EMFILE
+    with pytest.raises(OSError, match="Too many open files"):
+        verify_index(index_folder)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "1", "{}", "\x00\x01"])
