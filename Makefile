@@ -18,7 +18,8 @@ demo: $(VENV)/demo.stamp
 	$(BIN)/delf-keras demo --photos="$(PHOTOS)" --query="$(QUERY)" \
 	  --weights="$(WEIGHTS)" --output=demo
 
-# In the order of the files: the longest is a single test, and would come last.
+# In the order of the files: the longest is a single test, of the tutorial in
+# docs/, and would come last.
 # A worker for each core: waiting threads of OpenMP would only be in the way.
 test: $(VENV)/dev.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto \

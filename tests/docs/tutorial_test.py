@@ -7,7 +7,7 @@ import nbclient
 import nbformat
 import pytest
 
-TUTORIAL = Path(__file__).parents[1] / "docs" / "DeLF_train_tutorial.ipynb"
+TUTORIAL = Path(__file__).parents[2] / "docs" / "DeLF_train_tutorial.ipynb"
 
 
 @pytest.fixture(scope="module")
