@@ -53,10 +53,10 @@ def atomic_path(path):
 
 
 @contextlib.contextmanager
-def atomic_folder(path):
-    """Is `atomic_path` of a large folder, on disk when the block has ended.
+def durable_path(path):
+    """Is `atomic_path` of what is large, on disk when the block has ended.
 
-    What killed writers of the same folder have left is removed first.
+    What killed writers of the same file or folder have left is removed first.
     """
     path = Path(path)
     with contextlib.suppress(FileNotFoundError):
@@ -113,9 +113,11 @@ def sync(path):
         os.close(descriptor)
 
 
-def sync_tree(folder):
-    """Waits until a folder and all that is in it are on disk."""
-    for parent, _, files in os.walk(folder):
+def sync_tree(path):
+    """Waits until a folder and all that is in it, or a file, are on disk."""
+    if os.path.isfile(path):
+        sync(path)
+    for parent, _, files in os.walk(path):
         for name in files:
             sync(os.path.join(parent, name))
         sync(parent)

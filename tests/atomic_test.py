@@ -8,7 +8,8 @@ import stat
 
 import pytest
 
-from delf_keras.atomic import atomic_folder, atomic_path
+from delf_keras import atomic
+from delf_keras.atomic import atomic_path, durable_path
 
 
 def test_file_appears_at_the_end(tmp_path):
@@ -115,7 +116,7 @@ def test_empty_folder_is_never_replaced(tmp_path):
 
 
 def _write_for_ever(path, started):
-    with atomic_folder(path) as temporary:
+    with durable_path(path) as temporary:
         temporary.mkdir()
         (temporary / "large.npy").write_text("much")
         started.set()
@@ -131,19 +132,35 @@ def test_what_a_killed_writer_left_is_removed(tmp_path):
     writer.start()
     assert started.wait(60)
     (left,) = os.listdir(tmp_path)
-    with atomic_folder(path) as temporary:
+    with durable_path(path) as temporary:
         temporary.mkdir()
     assert sorted(os.listdir(tmp_path)) == [left, "index"]
 
     writer.kill()
     writer.join()
-    with atomic_folder(tmp_path / "another") as temporary:
+    with durable_path(tmp_path / "another") as temporary:
         temporary.mkdir()
     assert left in os.listdir(tmp_path)
     path.rmdir()
-    with atomic_folder(path) as temporary:
+    with durable_path(path) as temporary:
         temporary.mkdir()
     assert sorted(os.listdir(tmp_path)) == ["another", "index"]
+
+
+def test_large_file(tmp_path, monkeypatch):
+    """It is on disk, and what a killed writer left of it is removed."""
+    path = tmp_path / "features.h5"
+    with atomic_path(path) as temporary:
+        temporary.write_text("old")
+        left = temporary.parent
+    left.mkdir()
+    synced = []
+    monkeypatch.setattr(atomic, "sync", synced.append)
+    with durable_path(path) as temporary:
+        temporary.write_text("new")
+    assert os.listdir(tmp_path) == ["features.h5"]
+    assert path.read_text() == "new"
+    assert synced == [temporary, tmp_path]
 
 
 def test_file_system_that_syncs_no_folders(tmp_path, monkeypatch):
@@ -155,7 +172,7 @@ def test_file_system_that_syncs_no_folders(tmp_path, monkeypatch):
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", files_only)
-    with atomic_folder(tmp_path / "index") as temporary:
+    with durable_path(tmp_path / "index") as temporary:
         temporary.mkdir()
         (temporary / "file.txt").write_text("new")
     assert (tmp_path / "index/file.txt").read_text() == "new"
@@ -165,7 +182,7 @@ def test_file_system_that_syncs_no_folders(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="Input/output error"):
-        with atomic_folder(tmp_path / "other") as temporary:
+        with durable_path(tmp_path / "other") as temporary:
             temporary.mkdir()
     assert os.listdir(tmp_path) == ["index"]
 

@@ -148,10 +148,11 @@ def _h5_output(flags, paths, extractor):
 
 def _update_h5(output, cache, extracted, useless):
     """Writes an HDF5 file anew, with what was extracted since."""
-    from delf_keras.atomic import atomic_path, sync
+    from delf_keras.atomic import durable_path
     from delf_keras.features.files import open_h5, remove_h5, write_h5
 
-    with atomic_path(output) as temporary:
+    # What it was made of is removed next.
+    with durable_path(output) as temporary:
         if output.exists():
             shutil.copyfile(output, temporary)
         with open_h5(temporary, "a") as file:
@@ -159,9 +160,6 @@ def _update_h5(output, cache, extracted, useless):
                 write_h5(file, name, cache.read(name), made_of)
             for name in useless:
                 remove_h5(file, name)
-        # What it was made of is removed next.
-        sync(temporary)
-    sync(output.parent)
 
 
 def _is_made_of(known, photograph, key):

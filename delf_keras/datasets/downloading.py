@@ -13,7 +13,7 @@ import urllib.request
 import zlib
 from pathlib import Path
 
-from delf_keras.atomic import atomic_folder
+from delf_keras.atomic import durable_path
 
 _BLOCK = 1 << 20
 
@@ -81,7 +81,7 @@ def extract(archive, folder):
         FileNotFoundError: if there is no such archive.
         ValueError: if it is no archive, or a damaged one.
     """
-    with atomic_folder(folder) as temporary:
+    with durable_path(folder) as temporary:
         temporary.mkdir()
         try:
             with tarfile.open(archive) as file:

@@ -14,7 +14,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from delf_keras.atomic import atomic_folder
+from delf_keras.atomic import durable_path
 from delf_keras.models.delf import Delf
 from delf_keras.models.imagenet import load_imagenet_weights
 from delf_keras.models.resnet import ResNet
@@ -230,7 +230,7 @@ def save_model(model, folder, info, pca=None, half=False):
         raise FileExistsError(
             f"The preset folder exists already. Received: folder={folder}"
         )
-    with atomic_folder(folder) as temporary:
+    with durable_path(folder) as temporary:
         temporary.mkdir()
         config = keras.saving.serialize_keras_object(model)
         (temporary / CONFIG_FILE).write_text(json.dumps(config, indent=2))

@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from delf_keras.atomic import TemporaryFolder, atomic_folder
+from delf_keras.atomic import TemporaryFolder, durable_path
 from delf_keras.features.pca import load_pca, save_pca
 from delf_keras.features.pca_fitting import (
     PcaOptions,
@@ -154,7 +154,7 @@ def build_index(
 def _written(write, output, searcher):
     """Returns the `ImageIndex` of the folder that a function writes."""
     if output is not None:
-        with atomic_folder(output) as folder:
+        with durable_path(output) as folder:
             write(folder)
         index = ImageIndex.load(output)
         return replace(index, extractor_source=searcher)

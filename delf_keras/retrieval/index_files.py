@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from delf_keras.atomic import (
-    atomic_folder,
+    durable_path,
     remove_leftovers,
     remove_unclaimed,
 )
@@ -220,7 +220,7 @@ def copied_index(version, root, target):
         raise FileExistsError(
             f"The index folder exists already. Received: folder={target}"
         )
-    with atomic_folder(target) as temporary:
+    with durable_path(target) as temporary:
         (temporary / SEGMENTS_FOLDER).mkdir(parents=True)
         for name in version.manifest.files:
             (temporary / name).parent.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 from tensorflow.python.util import deprecation
 
-from delf_keras.atomic import atomic_folder
+from delf_keras.atomic import durable_path
 from delf_keras.serving import contract, warmup
 from delf_keras.serving.admission import Limits
 from delf_keras.serving.servable import Servable
@@ -58,7 +58,7 @@ def export(extractor, base, version, limits=None, name=""):
             "A version is never overwritten: give a higher one. "
             f"Received: {folder}"
         )
-    with atomic_folder(folder) as temporary:
+    with durable_path(folder) as temporary:
         _write_graph(make_signatures(extractor, limits), temporary)
         (temporary / BATCHING_FILE).write_text(_BATCHING)
         warmup.write_requests(temporary)

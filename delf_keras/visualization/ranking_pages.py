@@ -14,7 +14,7 @@ from html import escape
 from pathlib import Path
 from statistics import fmean
 
-from delf_keras.atomic import atomic_folder
+from delf_keras.atomic import durable_path
 
 _THUMBNAILS = "thumbnails"
 _THUMBNAIL_SIDE = 240
@@ -167,7 +167,7 @@ def write_ranking_pages(folder, title, queries, *, upright=True):
     # Named by the order given, so that two runs name a query's page alike.
     pages = [(f"query_{n:04}.html", query) for n, query in enumerate(queries)]
     pages.sort(key=lambda page: _quality(page[1]))
-    with atomic_folder(folder) as temporary:
+    with durable_path(folder) as temporary:
         (temporary / _THUMBNAILS).mkdir(parents=True)
         thumbnail = cache(partial(_write_thumbnail, temporary, upright=upright))
         body = _index(title, pages, thumbnail)

@@ -6,7 +6,7 @@ from pathlib import Path
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from delf_keras.atomic import atomic_folder
+from delf_keras.atomic import durable_path
 from delf_keras.datasets.tfrecords import RecordKeys
 from delf_keras.features.pca_fitting import PcaOptions
 from delf_keras.retrieval import building as local_building
@@ -148,7 +148,7 @@ def build_index_with_beam(
     )
     watch.stop("learn")
     segments = _code(extraction, work, name, beam_options)
-    with atomic_folder(output) as folder:
+    with durable_path(output) as folder:
         manifest = create_index(
             folder,
             searcher,
