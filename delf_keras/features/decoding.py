@@ -202,6 +202,8 @@ def reading(name):
         yield
     except OSError as error:
         if not is_of_one_file(error):
+            # Reading, unlike opening, does not tell which file it was.
+            error.filename = error.filename or str(name)
             raise
         raise ImageError(
             f"The photograph cannot be read. Received: {name} "

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from delf_keras.features.decoding import ImageError
+from delf_keras.features.decoding import ImageError, reading
 from delf_keras.retrieval.manifest import digest_of
 from delf_keras.retrieval.roots import path_in
-from delf_keras.system_errors import is_of_one_file
 
 # Photographs that are published together: an interruption loses no more.
 _SHARD = 1000
@@ -97,13 +96,10 @@ class Addition:
         digests = {}
         for name in progress(named, len(named), "check"):
             try:
-                digests[name] = digest_of(named[name])
-            except OSError as error:
-                if not is_of_one_file(error):
-                    raise
-                self._skipped[name] = (
-                    f"{named[name]} cannot be read ({error.strerror})"
-                )
+                with reading(named[name]):
+                    digests[name] = digest_of(named[name])
+            except ImageError as error:
+                self._skipped[name] = str(error)
         if self._replace:
             self._catalog.forget(digests)
         return [name for name in digests if self._wants(name, digests[name])]

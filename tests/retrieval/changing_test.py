@@ -270,10 +270,10 @@ def test_photograph_that_cannot_be_read_is_skipped(
     monkeypatch.setattr(addition, "digest_of", fail)
     report = add(index, more)
     assert report.added == LATER[1:]
-    assert "cannot be read (Permission denied)" in report.skipped[LATER[0]]
+    assert f"{LATER[0]} (Permission denied)" in report.skipped[LATER[0]]
 
     error = OSError(errno.EMFILE, "Too many open files")
-    with pytest.raises(OSError, match="Too many open files"):
+    with pytest.raises(OSError, match=f"Too many open files.*{LATER[0]}"):
         add(index, more)
     assert index_info(index)["version"] == 2
 
