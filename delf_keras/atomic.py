@@ -127,11 +127,16 @@ def _temporary_folder(path):
     """Returns a new folder beside a path, and the `FolderLock` on it."""
     while True:
         folder = tempfile.mkdtemp(prefix=_prefix_of(path), dir=path.parent)
-        with contextlib.suppress(BlockingIOError, FileNotFoundError):
+        try:
             lock = claim(folder)
-            # Who removes leftovers may have come first.
-            if os.path.isdir(folder):
-                return Path(folder), lock
+        except (BlockingIOError, FileNotFoundError):
+            # Who removes leftovers came first.
+            continue
+        except OSError:
+            os.rmdir(folder)
+            raise
+        if os.path.isdir(folder):
+            return Path(folder), lock
 
 
 def _prefix_of(path):

@@ -147,6 +147,17 @@ def test_what_a_killed_writer_left_is_removed(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["another", "index"]
 
 
+def test_too_many_open_files(tmp_path, monkeypatch):
+    def fail(folder):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(atomic, "claim", fail)
+    with pytest.raises(OSError, match="Too many open files"):
+        with atomic_path(tmp_path / "file.txt"):
+            pass
+    assert os.listdir(tmp_path) == []
+
+
 def test_large_file(tmp_path, monkeypatch):
     """It is on disk, and what a killed writer left of it is removed."""
     path = tmp_path / "features.h5"
