@@ -78,7 +78,7 @@ class Client(ExportedSource):
                 "Either a version or a label chooses what answers. "
                 f"Received: version={version}, label={label!r}"
             )
-        if version is not None and not 0 <= version < 2**63:
+        if version is not None and version not in contract.VERSIONS:
             raise ValueError(
                 f"A version is a number of 64 bits. Received: {version}"
             )

@@ -20,6 +20,8 @@ import json
 from dataclasses import asdict, dataclass
 
 MODEL_NAME = "delf"
+# Versions are numbers of 64 bits.
+VERSIONS = range(2**63)
 SERVING_DEFAULT = "serving_default"
 EXTRACT = "extract"
 EXTRACT_PIXELS = "extract_pixels"
@@ -39,6 +41,18 @@ STATUSES = {
     TOO_LARGE: "A photograph keeps the served model's limits on bytes and "
     "pixels",
 }
+
+
+def version_number(name):
+    """Returns the version that a folder's name is, an int, or None.
+
+    Args:
+        name: str. Zeros may stand before the number.
+    """
+    if not (name.isascii() and name.isdecimal()):
+        return None
+    number = int(name)
+    return number if number in VERSIONS else None
 
 
 @dataclass(frozen=True)

@@ -49,8 +49,11 @@ def export(extractor, base, version, limits=None, name=""):
         ValueError: if the version is not a positive number, or the model
             cannot answer a warm-up request.
     """
-    if version < 1:
-        raise ValueError(f"A version is at least 1. Received: {version}")
+    if version < 1 or version not in contract.VERSIONS:
+        raise ValueError(
+            "A version is at least 1, and a number of 64 bits. "
+            f"Received: {version}"
+        )
     limits = limits or Limits()
     folder = Path(base) / str(version)
     if folder.exists():
@@ -72,7 +75,7 @@ def next_version(base):
     """Returns the version after the highest of a folder, 1 for the first."""
     base = Path(base)
     folders = base.iterdir() if base.is_dir() else ()
-    numbers = [int(f.name) for f in folders if f.name.isdecimal()]
+    numbers = [contract.version_number(f.name) or 0 for f in folders]
     return max(numbers, default=0) + 1
 
 

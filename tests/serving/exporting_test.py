@@ -159,8 +159,9 @@ def test_scripts_of_tensorflow_models(version, make_photograph):
 def test_no_version_is_overwritten(served_extractor, exported_base):
     with pytest.raises(FileExistsError, match="never overwritten.*/1$"):
         export(served_extractor, exported_base, 1)
-    with pytest.raises(ValueError, match="at least 1. Received: 0"):
-        export(served_extractor, exported_base, 0)
+    for version in (0, 2**63):
+        with pytest.raises(ValueError, match=f"64 bits. Received: {version}"):
+            export(served_extractor, exported_base, version)
 
 
 def test_nothing_is_left_of_a_failure(monkeypatch, served_extractor, tmp_path):
@@ -191,7 +192,7 @@ def test_servers_see_no_half_of_a_version(
 
 def test_next_version(tmp_path):
     assert next_version(tmp_path / "none") == 1
-    for name in ("2", "10", ".writing-3", "notes"):
+    for name in ("2", "10", ".writing-3", "notes", "9" * 20, "٣٣"):
         (tmp_path / name).mkdir()
     assert next_version(tmp_path) == 11
 

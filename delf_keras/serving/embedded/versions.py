@@ -9,6 +9,7 @@ from pathlib import Path
 import grpc
 
 from delf_keras.serving import warmup
+from delf_keras.serving.contract import version_number
 from delf_keras.serving.embedded.errors import RequestError
 from delf_keras.serving.servable import GRAPH_FILE, Servable
 
@@ -98,9 +99,10 @@ class VersionManager:
         if not self.base.is_dir():
             return {}
         return {
-            int(folder.name): folder
+            number: folder
             for folder in sorted(self.base.iterdir())
-            if folder.name.isdecimal() and (folder / GRAPH_FILE).is_file()
+            if (number := version_number(folder.name)) is not None
+            and (folder / GRAPH_FILE).is_file()
         }
 
     def refresh(self):

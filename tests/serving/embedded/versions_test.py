@@ -59,6 +59,8 @@ def test_what_is_no_version(base, publish, manager):
     publish(base, 2).rename(base / "2-unfinished")
     (base / "3").mkdir()
     (base / "4").write_text("a file")
+    for name in ("9" * 20, "٣", "²", "-1"):
+        publish(base, 5).rename(base / name)
     manager.refresh()
 
     assert manager.present() == {1: base / "1"}
