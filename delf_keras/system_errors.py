@@ -2,6 +2,8 @@
 
 import errno
 
+_OF_TENSORFLOW = ("PermissionDeniedError", "ResourceExhaustedError")
+
 _OF_ONE_FILE = frozenset(
     {
         errno.EACCES,
@@ -27,6 +29,9 @@ def is_of_system(error):
     Returns:
         bool.
     """
+    # As TensorFlow tells of limits and rights, which may not be imported.
+    if type(error).__name__ in _OF_TENSORFLOW:
+        return True
     if isinstance(error, OSError):
         return error.errno not in (None, errno.EINVAL)
     return isinstance(error, MemoryError)

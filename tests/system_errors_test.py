@@ -32,3 +32,12 @@ def test_what_says_nothing_of_other_files(tmp_path):
         assert is_of_one_file(raised.value)
     for number in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO):
         assert not is_of_one_file(OSError(number, os.strerror(number)))
+
+
+@pytest.mark.tf_only
+def test_limits_and_rights_that_tensorflow_tells_of():
+    import tensorflow as tf
+
+    for kind in ("ResourceExhaustedError", "PermissionDeniedError"):
+        assert is_of_system(getattr(tf.errors, kind)(None, None, "told"))
+    assert not is_of_system(tf.errors.DataLossError(None, None, "told"))

@@ -4,6 +4,8 @@ import re
 
 import tensorflow as tf
 
+from delf_keras.system_errors import is_of_system
+
 # What training needs besides the network, and what follows block 3.
 _LEFT_OUT = re.compile(
     r"global_step|beta[12]_power|/(Adam|Adam_1|Momentum|RMSProp|RMSProp_1)$"
@@ -33,6 +35,8 @@ class Variables:
                 f"There is no checkpoint. Received: {prefix}"
             ) from error
         except tf.errors.OpError as error:
+            if is_of_system(error):
+                raise
             raise _damaged(prefix, error) from error
         self.shapes = self._reader.get_variable_to_shape_map()
         self._taken = set()
@@ -65,6 +69,8 @@ class Variables:
             return self._reader.get_tensor(name)
         # TensorFlow raises the last for a file that is cut off.
         except (tf.errors.OpError, OSError, IndexError) as error:
+            if is_of_system(error):
+                raise
             raise _damaged(self.prefix, error) from error
 
     def left_out(self):

@@ -12,6 +12,7 @@ from delf_keras.features.extraction_options import ExtractionOptions
 from delf_keras.features.feature_source import FeatureSource
 from delf_keras.features.local_features import LocalFeatures
 from delf_keras.forking import use_tensorflow
+from delf_keras.system_errors import is_of_system
 
 _CACHE = "TFHUB_CACHE_DIR"
 _SIGNATURE = "default"
@@ -122,6 +123,8 @@ def _load(folder):
     try:
         module = hub.load(str(folder))
     except (tf.errors.OpError, OSError, ValueError) as error:
+        if is_of_system(error):
+            raise
         raise ValueError(
             f"The module is damaged. Received: {folder} ({_first_line(error)})"
         ) from error

@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
 from delf_keras.serving.contract import SERVING_DEFAULT
+from delf_keras.system_errors import is_of_system
 
 GRAPH_FILE = "saved_model.pb"
 # TensorFlow's own bookkeeping, which every SavedModel has.
@@ -73,6 +74,8 @@ class Servable:
             # Its functions live no longer than the object they came in.
             self._model = tf.saved_model.load(str(self.folder))
         except (tf.errors.OpError, OSError, ValueError) as error:
+            if is_of_system(error):
+                raise
             raise ValueError(
                 f"The exported model is damaged. Received: {self.folder} "
                 f"({error})"
